@@ -1,0 +1,110 @@
+"""Matches two sequences: which items of one are which of the other; knows nothing of Markdown or merging.
+
+The anchors are those of patience diff (Bram Cohen, https://bramcohen.livejournal.com/73318.html), loosened as
+in JGit's histogram diff: where no item is unique, the rarest lead. So the commonest, blank lines, come last.
+"""
+
+from bisect import bisect_left
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+DEPTH = 40  # how often a gap is cut again before it is left as it is: hostile input takes no quadratic time
+PAIRS = 200_000  # how many pairs of equal items one gap may weigh up; beyond, the k-th goes with the k-th
+
+
+def matching(a: "Sequence[Hashable]", b: "Sequence[Hashable]") -> list[tuple[int, int, int]]:
+    """Finds what two sequences have in common, as runs (i, j, n): a[i:i+n] == b[j:j+n].
+
+    Guarantees runs that increase on both sides, do not overlap and are not adjacent on both sides at once, as
+    `difflib.SequenceMatcher.get_matching_blocks` without its last, empty one. The match is a good one, not always
+    the longest. Takes time near linear in the lengths, whatever the items.
+    """
+    runs: list[tuple[int, int, int]] = []
+    gaps = [(0, len(a), 0, len(b), 0)]
+    while gaps:
+        low, high, left, right, depth = gaps.pop()
+        begun = low
+        while low < high and left < right and a[low] == b[left]:
+            low += 1
+            left += 1
+        if low > begun:
+            runs.append((begun, left - low + begun, low - begun))
+        ended = high
+        while low < high and left < right and a[high - 1] == b[right - 1]:
+            high -= 1
+            right -= 1
+        if ended > high:
+            runs.append((high, right, ended - high))
+        if low == high or left == right or depth == DEPTH:
+            continue
+        pairs = anchors(a, b, low, high, left, right)
+        if pairs:
+            for i, j in pairs:
+                runs.append((i, j, 1))
+                gaps.append((low, i, left, j, depth + 1))
+                low, left = i + 1, j + 1
+            gaps.append((low, high, left, right, depth + 1))
+    return joined(sorted(runs))
+
+
+def joined(runs: "Iterable[tuple[int, int, int]]") -> list[tuple[int, int, int]]:
+    """Joins runs that continue one another."""
+    out: list[tuple[int, int, int]] = []
+    for i, j, n in runs:
+        if out and out[-1][0] + out[-1][2] == i and out[-1][1] + out[-1][2] == j:
+            out[-1] = (*out[-1][:2], out[-1][2] + n)
+        else:
+            out.append((i, j, n))
+    return out
+
+
+def anchors(
+    a: "Sequence[Hashable]", b: "Sequence[Hashable]", low: int, high: int, left: int, right: int
+) -> list[tuple[int, int]]:
+    """Pairs up the rarest items that a[low:high] and b[left:right] share, as many as are in the same order."""
+    where: dict[Hashable, tuple[list[int], list[int]]] = {}
+    for i in range(low, high):
+        found = where.get(a[i])
+        if found is None:
+            where[a[i]] = ([i], [])
+        else:
+            found[0].append(i)
+    for j in range(left, right):
+        found = where.get(b[j])
+        if found is not None:
+            found[1].append(j)
+    shared = [found for found in where.values() if found[1]]
+    if not shared:
+        return []
+    rarity = min(len(found[0]) * len(found[1]) for found in shared)
+    chosen = [found for found in shared if len(found[0]) * len(found[1]) == rarity]
+    if rarity == 1:
+        return longest_rise((found[0][0], found[1][0]) for found in chosen)
+    if rarity * len(chosen) > PAIRS:
+        return longest_rise(sorted(pair for found in chosen for pair in zip(*found, strict=False)))
+    # second numbers fall within one first number, so that no item is paired twice (Hunt and Szymanski 1977)
+    return longest_rise(sorted(((i, j) for here, there in chosen for i in here for j in there), key=falling))
+
+
+def falling(pair: tuple[int, int]) -> tuple[int, int]:
+    return pair[0], -pair[1]
+
+
+def longest_rise(pairs: "Iterable[tuple[int, int]]") -> list[tuple[int, int]]:
+    """Keeps the most pairs whose second numbers rise (patience sorting); the first ones do already."""
+    tops: list[int] = []
+    ends: list[int] = []
+    chain: list[tuple[int, int, int]] = []
+    for i, j in pairs:
+        at = bisect_left(tops, j)
+        chain.append((i, j, ends[at - 1] if at else -1))
+        tops[at : at + 1] = [j]
+        ends[at : at + 1] = [len(chain) - 1]
+    out: list[tuple[int, int]] = []
+    at = ends[-1] if ends else -1
+    while at >= 0:
+        i, j, at = chain[at]
+        out.append((i, j))
+    return out[::-1]
