@@ -77,17 +77,15 @@ def _guarded_paths() -> tuple[str, ...]:
     paths |= {os.environ[name] for name in ("CLAUDE_CONFIG_DIR",) if os.environ.get(name)}
     if os.environ.get("XDG_RUNTIME_DIR"):
         paths.add(os.path.join(os.environ["XDG_RUNTIME_DIR"], "memshim"))
-    return tuple({os.path.abspath(path) for path in paths} | {os.path.realpath(path) for path in paths})
+    absolute = {os.path.abspath(path) for path in paths} | {os.path.realpath(path) for path in paths}
+    return tuple(path + os.sep for path in absolute)
 
 
-def _is_below(path: str, folders: tuple[str, ...]) -> bool:
-    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
-
-
+# Each ends in a slash, as does what is compared with them: one call of startswith for every open.
 GUARDED = _guarded_paths()
 # A checkout or a Python may lie in an agent's own folder (some keep working trees there). It stays usable.
-_NEEDED = tuple(os.path.realpath(path) for path in (REPOSITORY, sys.prefix, sys.base_prefix))
-EXEMPT = tuple(path for path in _NEEDED if _is_below(path, GUARDED))
+_NEEDED = tuple(os.path.realpath(path) + os.sep for path in (REPOSITORY, sys.prefix, sys.base_prefix))
+EXEMPT = tuple(path for path in _NEEDED if path.startswith(GUARDED))
 
 
 class RealHomeTouchedError(RuntimeError):
@@ -104,7 +102,7 @@ class _Watch:
 def _is_guarded(path: str) -> bool:
     if not path.startswith(os.sep) or ".." in path:
         path = os.path.abspath(path)
-    return _is_below(path, GUARDED) and not _is_below(path, EXEMPT)
+    return f"{path}/".startswith(GUARDED) and not f"{path}/".startswith(EXEMPT)
 
 
 def _audit(event: str, arguments: tuple[object, ...]) -> None:
