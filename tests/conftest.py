@@ -88,7 +88,7 @@ _NEEDED = tuple(os.path.realpath(path) + os.sep for path in (REPOSITORY, sys.pre
 EXEMPT = tuple(path for path in _NEEDED if path.startswith(GUARDED))
 
 
-class RealHomeTouchedError(RuntimeError):
+class RealHomeTouched(RuntimeError):
     """A test tried to use a file of the person who runs the tests."""
 
 
@@ -115,7 +115,7 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
                 if _is_guarded(path):
                     # Noted as well as raised: code under test may swallow any exception, as a hook does.
                     _Watch.touched.append(f"{event}: {path}")
-                    raise RealHomeTouchedError(f"A test may not touch the real home: {event} of {path}")
+                    raise RealHomeTouched(f"A test may not touch the real home: {event} of {path}")
 
 
 sys.addaudithook(_audit)

@@ -100,7 +100,7 @@ def test_a_test_that_touches_the_real_home_fails(tmp_path: Path, guarded_home: P
     assert result.returncode == 1, result.stdout
     assert f"{len(TOUCHES)} failed" in result.stdout, result.stdout
     assert " passed" not in result.stdout
-    assert result.stdout.count(" - conftest.RealHomeTouchedError: ") == len(TOUCHES), result.stdout
+    assert result.stdout.count(" - conftest.RealHomeTouched: ") == len(TOUCHES), result.stdout
     assert settings.read_text() == "theirs"
     assert [path.name for path in settings.parent.iterdir()] == ["settings.json"]
     assert not (guarded_home / ".local/state/memshim").exists()
