@@ -1,0 +1,24 @@
+"""memshim: several agents write one Markdown memory, and nothing gets lost.
+
+    from memshim import Store
+    store = Store.open("notes")
+    store.append("- use uv", agent="bob")
+
+The names are resolved at first use, because `memshim append` pays for every import.
+"""
+
+__version__ = "0.1.0"
+__all__ = ["Store", "View", "__version__"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memshim.store.store import Store as Store
+    from memshim.store.store import View as View
+
+
+def __getattr__(name: str) -> object:
+    if name in ("Store", "View"):
+        from memshim.store import store
+
+        return getattr(store, name)
+    raise AttributeError(f"module 'memshim' has no attribute {name!r}")

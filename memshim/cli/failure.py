@@ -1,0 +1,58 @@
+"""How a failure is told: one sentence and a hint for people, one shape for programs, a file for bugs.  Must not import click."""
+
+import os
+import sys
+
+from memshim.errors import MemshimError
+
+BUG = 3
+INTERRUPTED = 130
+
+
+def report(error: MemshimError, as_json: bool = False) -> int:
+    """Prints an expected failure and returns its exit code."""
+    if as_json:
+        import json
+
+        body = {"code": error.exit_code, "message": str(error), "hint": error.hint}
+        print(json.dumps({"version": 1, "error": body}))
+    else:
+        tell(f"memshim: {error}")
+        if error.hint:
+            tell(f"  {error.hint}")
+    return error.exit_code
+
+
+def report_os(error: OSError) -> int:
+    """Prints what the system said, with the path, and returns 1: an expected failure of the machine, not of memshim."""
+    where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+    tell(f"memshim: {error.strerror or error}{where}")
+    if error.errno == 28:
+        tell("  The disk is full; nothing was acknowledged. Make room and try again.")
+    return 1
+
+
+def report_bug() -> int:
+    """Writes the traceback of the exception that is being handled to a log file, says where, and returns 3."""
+    import time
+    import traceback
+
+    from memshim import __version__
+    from memshim.disk.layout import state_home
+
+    text = f"memshim {__version__}, Python {sys.version}, {sys.platform}\n{traceback.format_exc()}"
+    path = os.path.join(state_home(), f"bug-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log")
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        tell(f"memshim: This is a bug in memshim; what was acknowledged before is safe. The report is in {path}")
+    except OSError:
+        tell(f"memshim: This is a bug in memshim; what was acknowledged before is safe.\n{text}")
+    return BUG
+
+
+def tell(text: str) -> None:
+    """Prints a line for people on standard error; bytes that are no text are shown escaped."""
+    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stderr.flush()

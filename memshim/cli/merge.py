@@ -1,0 +1,55 @@
+"""`memshim merge-file`: the door of the one merge, with git's contract."""
+
+import sys
+
+import click
+
+from memshim.cli import failure
+from memshim.cli.common import write_bytes
+
+
+@click.command()
+@click.argument("base")
+@click.argument("ours")
+@click.argument("theirs")
+@click.option("-L", "labels", multiple=True, metavar="NAME", help="Label for ours, base, theirs, in this order.")
+@click.option("--explain", is_flag=True, help="Say on standard error which rules settled what.")
+@click.option("--marker-size", default=7, type=click.IntRange(1, 1000), help="How long conflict markers are.")
+@click.option("-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output.")
+def merge_file_command(
+    base: str, ours: str, theirs: str, labels: tuple[str, ...], explain: bool, marker_size: int, output: str | None
+) -> int:
+    """Merge the changes of OURS and THEIRS since BASE; exit 0 if clean, 1 with conflict markers, above for errors.
+
+    As a git merge driver: git config merge.memshim.driver "memshim merge-file -o %A %O %A %B"
+    """
+    from memshim.text.merge import MergeLimitError, merge
+
+    texts: list[bytes] = []
+    for path in (base, ours, theirs):
+        try:
+            with open(path, "rb") as file:
+                texts.append(file.read())
+        except OSError as error:
+            failure.tell(f"memshim: {path} cannot be read: {error.strerror}")
+            return 2
+    try:
+        merged = merge(*texts)
+    except MergeLimitError as error:
+        failure.tell(f"memshim: {error}")
+        return 2
+    names = [*labels, "ours", "base", "theirs"][: len(labels)] + ["ours", "base", "theirs"][len(labels) :]
+    one, two, three = (name.encode("utf-8", "surrogateescape") for name in names[:3])
+    result = merged.render(one, two, three, marker_size)
+    if output is None:
+        write_bytes(result)
+    else:
+        with open(output, "wb") as file:
+            file.write(result)
+    for settled in merged.settled if explain else ():
+        kept, dropped = (t.decode("utf-8", "replace").strip() for t in (settled.kept, settled.dropped))
+        failure.tell(f"{settled.rule}: kept {kept!r}, dropped {dropped!r}")
+    for n, conflict in enumerate(merged.conflicts if explain else (), 1):
+        failure.tell(f"conflict {n}: {len(conflict.ours)} bytes of ours against {len(conflict.theirs)} of theirs")
+    sys.stdout.flush()
+    return 1 if merged.conflicts else 0

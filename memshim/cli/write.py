@@ -1,0 +1,206 @@
+"""The commands that change a store: init, append (its help), edit, write, forget, restore, resolve, compact."""
+
+import difflib
+import sys
+
+import click
+
+from memshim.cli.append import run as run_append
+from memshim.cli.common import doc_option, json_option, open_store, say, say_json, say_notes, store_options, text_in
+from memshim.errors import BadInput, RevisionMismatch
+from memshim.store.store import Change, Store
+
+why_option = click.option("--why", default="", metavar="WHY", help="The reason, kept with the entry.")
+expect_option = click.option(
+    "--expect", metavar="REV", help="The revision that you read; what changed since is merged. Default: the newest."
+)
+strict_option = click.option("--strict", is_flag=True, help="Refuse if the document has moved on at all.")
+
+
+@click.command()
+@store_options
+@json_option
+def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
+    """Make a store of this folder (or of --store); the text that is there is its first snapshot."""
+    import os
+
+    folder = store or os.environ.get("MEMSHIM_STORE") or "."
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+    opened = Store.open(folder, agent=agent or "cli")
+    made = opened.init()
+    if as_json:
+        say_json({"store": opened.layout.root, "made": made})
+    else:
+        say(f"{opened.layout.root} is a store now." if made else f"{opened.layout.root} is a store already.")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("text")
+@store_options
+@doc_option
+@click.option("--section", metavar="HEADING", default="", help="Under this heading (made if missing), else at the end.")
+@why_option
+@click.option("--session", metavar="ID", default="", help="The session that it belongs to.")
+@click.option("--raw", is_flag=True, help="Add nothing: no list mark.")
+@click.option("--no-publish", is_flag=True, help="Do not bring the document up to date now.")
+@json_option
+@click.pass_context
+def append_command(ctx: click.Context, **_: object) -> int:
+    """Add a note; when its id is printed it is durable, and never refused because of others.
+
+    One line of plain TEXT becomes a bullet. TEXT may begin with "-"; a TEXT of exactly "-" reads standard input.
+    """
+    return run_append(sys.argv[2:])
+
+
+@click.command()
+@click.option("--old", required=True, metavar="A", help="The text to replace; it must occur exactly once.")
+@click.option("--new", required=True, metavar="B", help="What to put in its place.")
+@store_options
+@doc_option
+@expect_option
+@strict_option
+@why_option
+@json_option
+def edit_command(
+    old: str, new: str, store: str | None, agent: str | None, doc: str, expect: str | None, strict: bool, why: str, as_json: bool
+) -> int:
+    """Replace the one occurrence of A by B; merged if the document has moved on and nothing clashes."""
+    opened = open_store(store, agent)
+    try:
+        change = opened.edit(text_in(old), text_in(new), doc=doc, expected=expect, strict=strict, why=why)
+    except RevisionMismatch as error:
+        return _refused(error, as_json)
+    _changed(change, doc, as_json)
+    return 0
+
+
+@click.command()
+@store_options
+@doc_option
+@expect_option
+@strict_option
+@why_option
+@json_option
+def write_command(
+    store: str | None, agent: str | None, doc: str, expect: str | None, strict: bool, why: str, as_json: bool
+) -> int:
+    """Make standard input the document, merged as an edit of --expect REV; empty input empties it on purpose."""
+    opened = open_store(store, agent)
+    if sys.stdin.isatty():
+        raise BadInput("write reads the new text from standard input.", "For example: memshim write < new.md")
+    try:
+        change = opened.write(sys.stdin.buffer.read(), doc=doc, expected=expect, strict=strict, why=why)
+    except RevisionMismatch as error:
+        return _refused(error, as_json)
+    _changed(change, doc, as_json)
+    return 0
+
+
+def _changed(change: Change, doc: str, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            {"id": change.id or None, "doc": doc, "revision": change.revision, "merged": change.merged,
+             "settled": [{"rule": r, "kept": k, "dropped": d} for r, k, d in change.settled], "notes": change.notes}
+        )  # fmt: skip
+        return
+    if change.merged:
+        say(f"{doc} had moved on; your change was merged into it.")
+    for rule, kept, dropped in change.settled:
+        say(f"Settled by the rule {rule}: kept {kept.strip()!r}, dropped {dropped.strip()!r}.")
+    say(f"entry {change.id}" if change.id else "Nothing to change.")
+    say(f"revision {change.revision}")
+    say_notes(change.notes)
+
+
+def _refused(error: RevisionMismatch, as_json: bool) -> int:
+    clashes = [
+        {"base": b.decode("utf-8", "replace"), "ours": o.decode("utf-8", "replace"), "theirs": t.decode("utf-8", "replace")}
+        for b, o, t in error.conflicts
+    ]
+    if as_json:
+        body = {"code": error.exit_code, "message": str(error), "hint": error.hint}
+        say_json({"error": body, "actual": error.actual, "conflicts": clashes})
+        return error.exit_code
+    for clash in clashes:
+        for title, text in (("It now says", clash["ours"]), ("You wanted", clash["theirs"])):
+            click.echo(f"{title}:", err=True)
+            for line in text.splitlines() or ["(nothing)"]:
+                click.echo(f"    {line}", err=True)
+    raise error
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--text", metavar="TEXT", help="The one live block that says this.")
+@click.option("--doc", metavar="NAME", help="Look only in this document.")
+@store_options
+@why_option
+@json_option
+def forget_command(
+    id: str | None, text: str | None, doc: str | None, store: str | None, agent: str | None, why: str, as_json: bool
+) -> None:
+    """Remove a note for good: it stays removed while a writer who had seen it still carries it."""
+    if (id is None) == (text is None):
+        raise BadInput("forget takes an ID or --text, one of them.", 'For example: memshim forget --text "use pip"')
+    opened = open_store(store, agent)
+    change = opened.forget(id, text=text_in(text) if text is not None else None, doc=doc, why=why)
+    _changed(change, doc or "MEMORY.md", as_json)
+
+
+@click.command()
+@click.argument("what", metavar="ID|NAME")
+@store_options
+@why_option
+@json_option
+def restore_command(what: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
+    """Take a removal back: of an entry, of a forget, or of a removed document by its NAME."""
+    change = open_store(store, agent).restore(what, why=why)
+    _changed(change, what if what.endswith(".md") else "MEMORY.md", as_json)
+
+
+@click.command()
+@click.argument("id")
+@click.option("--keep", required=True, type=click.Choice(["ours", "theirs", "both"]), help="Which text stays.")
+@store_options
+@why_option
+@json_option
+def resolve_command(id: str, keep: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
+    """Settle a clash: `ours` is the text that came first, `theirs` the other, see memshim conflicts."""
+    change = open_store(store, agent).resolve(id, keep, why=why)
+    _changed(change, "MEMORY.md", as_json)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would change on disk, and change nothing.")
+@store_options
+@json_option
+def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json: bool) -> None:
+    """Fold the journals into the documents, publish them, and archive silent journals."""
+    opened = open_store(store, agent)
+    if dry_run:
+        plan = opened.plan()
+        if as_json:
+            say_json({"dry_run": True, "documents": [{"doc": n, "diff": _diff(n, a, b)} for n, a, b in plan]})
+        for name, before, after in () if as_json else plan:
+            click.echo(_diff(name, before, after), nl=False)
+        if not plan and not as_json:
+            say("The documents are up to date.")
+        return
+    done = opened.compact()
+    if as_json:
+        say_json({"folded": done.folded, "archived": done.archived, "published": done.published, "notes": done.notes})
+        return
+    parts = [f"{done.folded} entries folded"] if done.folded else []
+    parts += [f"{', '.join(done.published)} published"] if done.published else []
+    parts += [f"{done.archived} silent journals archived"] if done.archived else []
+    say(("; ".join(parts) or "Nothing to do") + ".")
+    say_notes(done.notes)
+
+
+def _diff(name: str, before: bytes, after: bytes) -> str:
+    def lines(text: bytes) -> list[str]:
+        return [line + "\n" for line in text.decode("utf-8", "replace").removesuffix("\n").split("\n")] if text else []
+
+    return "".join(difflib.unified_diff(lines(before), lines(after), f"{name} (on disk)", f"{name} (merged)"))

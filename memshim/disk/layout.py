@@ -1,0 +1,178 @@
+"""Where everything lies: documents, journals, and the rest.  The only module that knows both places of a store.
+
+A store of one's own keeps its journals in `memory/` and the rest in `.memshim/`.  A client's store (Claude Code's memory)
+holds nothing of ours: the client lists every *.md below it as memories, so all of ours goes beside it, to
+`<parent>/.memshim/<folder name>/`.
+"""
+
+import os
+
+from memshim.errors import BadInput, NoStore, StoreUnusable
+
+INDEX = "MEMORY.md"
+OURS = ".memshim"
+_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_DEVICES = frozenset(["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))])
+
+
+class Layout:
+    """Is the places of one store.  `root` is a real path, so that a store has one identity however it is reached."""
+
+    __slots__ = ("client", "memory", "root", "state")
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        parent, name = os.path.split(self.root)
+        beside = os.path.join(parent, OURS, name)
+        inside = os.path.join(self.root, OURS)
+        self.client = is_client_store(self.root) or (
+            not os.path.lexists(inside) and os.path.exists(os.path.join(beside, "format"))
+        )
+        if not self.client:
+            self.state = inside
+            self.memory = os.path.join(self.root, "memory")
+            return
+        if not os.path.lexists(beside) and not os.access(parent, os.W_OK):
+            beside = os.path.join(state_home(), "beside", _short_hash(self.root))
+        self.state = beside
+        self.memory = os.path.join(beside, "memory")
+
+    def staged(self, state: str) -> "Layout":
+        """Returns the same store with what is ours in another folder: where a new one is built before it gets its name."""
+        other = Layout(self.root)
+        other.state = state
+        return other
+
+    def path(self, *names: str) -> str:
+        """Returns a path below the folder that holds what is ours."""
+        return os.path.join(self.state, *names)
+
+    def document(self, name: str) -> str:
+        """Returns the path of a document."""
+        return os.path.join(self.root, name)
+
+    @property
+    def exists(self) -> bool:
+        """Tells whether this is a store already."""
+        return os.path.exists(self.path("format"))
+
+    def check_ours(self) -> None:
+        """Raises StoreUnusable where our folder is a link or another user's: somebody may have planted it."""
+        try:
+            status = os.lstat(self.state)
+        except FileNotFoundError:
+            return
+        import stat
+
+        if not stat.S_ISDIR(status.st_mode):
+            raise StoreUnusable(f"{self.state} is not a folder of memshim's.", "Move it away and try again.")
+        if status.st_uid != os.geteuid():
+            raise StoreUnusable(
+                f"{self.state} belongs to another user, so this store is read-only to you.",
+                "Ask its owner, or copy the documents to a folder of your own.",
+            )
+
+
+def is_client_store(root: str) -> bool:
+    """Tells Claude Code's memory folders by their path: projects/<slug>/memory, agent-memory*/<name>."""
+    parent, name = os.path.split(root)
+    above, middle = os.path.split(parent)
+    if middle in ("agent-memory", "agent-memory-local"):
+        return True
+    return name == "memory" and os.path.basename(above) == "projects" and middle.startswith("-")
+
+
+def document_name(name: str) -> str:
+    """Returns the name if it can be a document's; raises BadInput, which says why not."""
+    plain = name and "/" not in name and "\0" not in name and not name.startswith(".")
+    if not plain or not name.endswith(".md") or len(os.fsencode(name)) > 200 or not name.isprintable():
+        raise BadInput(
+            f"{name[:80]!r} cannot be a document's name.",
+            "A document is a file of the store's own folder, such as MEMORY.md or debugging.md.",
+        )
+    return name
+
+
+def is_document(name: str) -> bool:
+    """Tells whether a file of the store's folder is a document, by its name alone."""
+    return name.endswith(".md") and not name.startswith(".") and name.isprintable()
+
+
+def agent_id(name: str) -> str:
+    """Returns the id if an agent may have it; raises BadInput, which says why not.  Ids are never mapped."""
+    reason = ""
+    if not 1 <= len(name) <= 64:
+        reason = f"it has {len(name)} characters, and 1 to 64 are allowed"
+    elif not name[0].isalnum() or not _ID.issuperset(name):
+        reason = "only A-Z a-z 0-9 . _ - are allowed, and the first must be a letter or digit"
+    elif name.partition(".")[0].lower() in _DEVICES or name.lower() == "memory":
+        reason = "the name is reserved"
+    if reason:
+        raise BadInput(f"{name[:80]!r} cannot be an agent's id: {reason}.", "Try something like --agent bob")
+    return name
+
+
+def find(start: str) -> "str | None":
+    """Returns the nearest folder upwards that is a store or holds MEMORY.md.
+
+    Stops at the git root, the home folder or a file-system border, and looks only at folders of this user.
+    """
+    home = os.path.realpath(os.path.expanduser("~"))
+    here = os.path.realpath(start)
+    device = os.stat(here).st_dev
+    while True:
+        status = os.stat(here)
+        if status.st_dev != device or status.st_uid != os.geteuid():
+            return None
+        if any(os.path.lexists(os.path.join(here, name)) for name in (OURS + "/format", INDEX)):
+            return here
+        parent = os.path.dirname(here)
+        if here == home or parent == here or os.path.lexists(os.path.join(here, ".git")):
+            return None
+        here = parent
+
+
+def client_memory(start: str) -> "str | None":
+    """Returns Claude Code's memory folder of the project around `start`, if it exists; it is never made here."""
+    here = os.path.realpath(start)
+    root = here
+    while not os.path.lexists(os.path.join(root, ".git")):
+        parent = os.path.dirname(root)
+        if parent == root:
+            root = here
+            break
+        root = parent
+    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in root)
+    config = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
+    folder = os.path.join(config, "projects", slug, "memory")
+    return folder if os.path.isdir(folder) else None
+
+
+def resolve(given: "str | None", start: str = ".") -> str:
+    """Returns the folder that a command means: --store, else $MEMSHIM_STORE, else the nearest, else the client's.
+
+    Raises NoStore, with the line to type.
+    """
+    named = given or os.environ.get("MEMSHIM_STORE")
+    if named:
+        if not os.path.isdir(named):
+            raise NoStore(f"There is no folder {named}", f"To make a store there: memshim init --store {named}")
+        return named
+    found = find(start) or client_memory(start)
+    if found is None:
+        raise NoStore(
+            "There is no store here: no folder upwards holds .memshim or MEMORY.md.", "To make one here: memshim init"
+        )
+    return found
+
+
+def state_home() -> str:
+    """Returns the folder for what belongs to no store: $XDG_STATE_HOME/memshim."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "memshim")
+
+
+def _short_hash(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(os.fsencode(text)).hexdigest()[:16]

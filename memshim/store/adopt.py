@@ -1,0 +1,161 @@
+"""Adoption: what others wrote into the documents becomes entries of `external`.  Must not know how views reach the disk.
+
+What the writer had seen decides what a missing line means: the revision that is nearest to their text is taken as
+their base, so an editor that saved an old copy deletes nothing that was written meanwhile.
+"""
+
+import os
+import time
+
+from memshim.disk import files
+from memshim.errors import DocumentUnusable
+from memshim.store.history import now_ms, revision_of
+from memshim.store.turn import Turn, is_index
+from memshim.text.intake import operations
+from memshim.text.merge import Merged, merge
+from memshim.text.origin import nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memshim.store.history import Revision
+
+EXTERNAL = "external"
+SETTLED_S = 10.0
+"""How long a revision must have been on disk for an older text to count as a revert, not as a stale writer's."""
+KEPT_ASIDE_S = 2.0
+"""How long a displaced file is kept: a writer that opened it before may still write to it."""
+ASIDE = "publish."
+
+
+def adopt_all(turn: Turn) -> None:
+    """Takes in every foreign change of the store's documents, and what an interrupted publish had put aside."""
+    sweep_aside(turn)
+    for doc, name in turn.documents().items():
+        try:
+            adopt(turn, doc, name)
+        except DocumentUnusable as error:
+            turn.unusable[doc] = error
+
+
+def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
+    """Takes in what stands in a document; returns its bytes, None where it is missing.
+
+    A missing topic file is a deletion, and recorded as one.  A missing or empty MEMORY.md is not: a writer may be in
+    the middle, see `Turn.absent_for`.  Raises DocumentUnusable for what is no readable regular file.
+    """
+    found = files.read_document(turn.layout.document(name))
+    published = turn.history(doc).published
+    if found is None:
+        if published is not None and published.confirmed and not is_index(name):
+            _adopt_deletion(turn, doc, published.revision)
+        return None
+    data = found[0]
+    if not data and is_index(name) and published is not None and published.revision != revision_of(b""):
+        return data
+    if published is not None:
+        turn.is_present(doc)
+    adopt_text(turn, doc, name, data)
+    return data
+
+
+def adopt_text(turn: Turn, doc: str, name: str, data: bytes) -> None:
+    """Takes in a text that somebody put into a document, unless it says nothing that we do not know."""
+    history = turn.history(doc)
+    published = history.published
+    revision = revision_of(data)
+    if published is not None and published.revision == revision:
+        if not published.confirmed:
+            history.confirm(revision, time.time())  # a crash came after it had reached the disk
+        return
+    view = turn.memory.view(doc)
+    if view.text == data:
+        return
+    if published is None:
+        bases = []  # a new document, or one whose deletion was recorded: nothing that it lacks was deleted here
+    elif history.knows(revision):
+        if not published.confirmed or time.time() - published.confirmed < SETTLED_S:
+            return  # a stale writer, or a crash before the newer one reached the disk: publish again
+        bases = [history.find(published.revision)]  # a revert
+    else:
+        bases = list(history.recent())
+    base = bases[nearest(data, (b.text for b in bases))] if bases else None
+    _take_in(turn, doc, data, base)
+
+
+def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
+    view = turn.memory.view(doc)
+    known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
+    merged = merge(known, view.text, data)
+    ops = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
+    if base is None:
+        ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
+    turn.history(doc).record(view, now_ms(), found=data)
+    if ops:
+        extra = {"found": revision_of(data), "base": revision_of(known)}
+        turn.record("adopt", EXTERNAL, ops, extra={**extra, **settled(merged)})
+        turn.notes.append(f"Took in a change of {turn.memory.state.name(doc)} that was made outside memshim.")
+        if merged.conflicts:
+            turn.notes.append(f"{len(merged.conflicts)} of its changes clash; both texts are kept: memshim conflicts")
+
+
+def settled(merged: Merged) -> "dict[str, Any]":
+    """Returns what a merge settled by a rule, as an entry keeps it: rule, kept, dropped."""
+    rows = [[s.rule, *(t.decode("utf-8", "surrogateescape") for t in (s.kept, s.dropped))] for s in merged.settled]
+    return {"settled": rows} if rows else {}
+
+
+def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
+    """Records that a topic file was removed: of what had been on disk, not of what nobody had seen there yet."""
+    history = turn.history(doc)
+    targets = [i for ids, _ in history.find(revision).pieces for i in ids]
+    shown = {i for p in turn.memory.view(doc).pieces for i in p.ids}
+    ops = [{"op": "doc", "do": "delete", "doc": doc}]
+    if targets:
+        ops.append({"op": "remove", "targets": [t for t in targets if t in shown]})
+    name = turn.memory.state.name(doc)
+    turn.record("adopt", EXTERNAL, ops)
+    history.forget_published()
+    turn.notes.append(f"{name} was removed; memshim restore {name} brings it back.")
+
+
+# --- what a publish put aside -------------------------------------------------------------------------------
+
+
+def aside_folder(turn: Turn) -> str:
+    """Returns the folder for files that are exchanged with documents: on their file system, and outside the client's sight."""
+    scratch = turn.layout.path("tmp")
+    if os.stat(scratch).st_dev == os.stat(turn.layout.root).st_dev:
+        return scratch
+    return turn.layout.root
+
+
+def aside_name(turn: Turn, doc: str) -> str:
+    """Returns a new name to put a document's version aside under; a later sweep finds it."""
+    folder = aside_folder(turn)
+    prefix = "" if folder != turn.layout.root else ".memshim-"
+    key = os.path.basename(turn.history(doc).folder)
+    return files.scratch_name(folder, f"{prefix}{ASIDE}{key}")
+
+
+def sweep_aside(turn: Turn) -> None:
+    """Looks at what earlier publishes put aside: takes in what says something new, removes what is known and old enough."""
+    state = turn.memory.state
+    known = {doc: state.name(doc) for doc in state.docs} | turn.documents()
+    documents = {os.path.basename(turn.history(doc).folder): (doc, name) for doc, name in known.items()}
+    folder = aside_folder(turn)
+    for name in sorted(os.listdir(folder)):
+        bare = name.removeprefix(".memshim-")
+        if not bare.startswith(ASIDE):
+            continue
+        path = os.path.join(folder, name)
+        target = documents.get(bare.split(".")[1])
+        found = files.read_document(path)
+        if found is None:
+            continue
+        data, status = found
+        if target is not None and data and not turn.history(target[0]).knows(revision_of(data)):
+            adopt_text(turn, *target, data)
+        if target is None or time.time() - status.st_ctime > KEPT_ASIDE_S:
+            files.unlink_quietly(path)

@@ -1,0 +1,136 @@
+"""Compaction: fold, publish, retire.  Must not know what the entries say.
+
+Order: the new snapshot is there before anything old is retired, and nothing is retired that it does not hold.
+"""
+
+import os
+import time
+
+from memshim.disk import files, locks
+from memshim.store import history, journal, publish, snapshot
+from memshim.store.turn import Turn
+
+SILENT_S = 24 * 3600
+"""How long a journal must have been silent before it is archived."""
+RECHECK_S = 3600
+"""When archived journals are looked at once more for what a paused writer still added."""
+LARGE_LINES, LARGE_CHARACTERS = 140, 20_000
+
+
+class Compacted:
+    """Is what a compaction did: entries folded, journals archived, documents published, and notes for people."""
+
+    __slots__ = ("archived", "folded", "notes", "published")
+
+    def __init__(self, folded: int, archived: int, published: list[str], notes: list[str]) -> None:
+        self.folded = folded
+        self.archived = archived
+        self.published = published
+        self.notes = notes
+
+
+def compact(turn: Turn) -> Compacted:
+    """Folds every journal into a snapshot, publishes the views, archives silent journals; doing it again changes nothing.
+
+    A crash at any point leaves a store in which every entry is present at least once (the fold counts it once).
+    """
+    rechecked = _recheck_archive(turn)
+    before = {doc: _standing(turn, doc) for doc in turn.documents()}
+    publish.publish_all(turn)  # first, because it may take foreign versions in
+    folded = len(turn.memory.new)
+    if folded:
+        save(turn)
+    if rechecked:
+        files.unlink_quietly(rechecked)
+    archived = _retire(turn)
+    now = time.time()
+    history.prune(turn.layout, int(now * 1000))
+    snapshot.clear_unnamed(turn.layout, turn.memory.snapshot, now)
+    after = turn.documents()
+    changed = [name for doc, name in after.items() if before.get(doc) != _standing(turn, doc)]
+    notes = [note for doc, name in after.items() for note in _size_notes(name, turn.memory.view(doc).text)]
+    return Compacted(folded, archived, changed, notes)
+
+
+def save(turn: Turn) -> None:
+    """Makes a snapshot of everything that is folded, so that the journals' tails are short again."""
+    memory = turn.memory
+    frozen = memory.state.freeze()
+    hints = memory.snapshot.journals
+    for name in [n for n in hints if not os.path.exists(turn.layout.path("journals", n))]:
+        del hints[name]
+    snapshot.save(turn.layout, memory.snapshot, memory.new.values(), frozen)
+    memory.new.clear()
+
+
+def _standing(turn: Turn, doc: str) -> str:
+    published = turn.history(doc).published
+    return published.revision if published is not None else ""
+
+
+def _size_notes(name: str, text: bytes) -> list[str]:
+    lines, characters = text.count(b"\n"), len(text.decode("utf-8", "replace"))
+    if name != "MEMORY.md" or (lines <= LARGE_LINES and characters <= LARGE_CHARACTERS):
+        return []
+    return [
+        f"{name} has {lines} lines and {characters} characters; above {LARGE_LINES} lines or {LARGE_CHARACTERS} "
+        "characters agents are told to shorten it. Move detail into topic files: memshim append --doc NAME.md"
+    ]
+
+
+# --- archive ------------------------------------------------------------------------------------------------
+
+
+def _retire(turn: Turn) -> int:
+    """Moves journals that are folded whole and silent for a day to archive/<year-month>/, under their handle lock."""
+    layout, hints = turn.layout, turn.memory.snapshot.journals
+    now = time.time()
+    month = time.strftime("%Y-%m", time.gmtime(now))
+    moved = []
+    for name, hint in sorted(hints.items()):
+        path = layout.path("journals", name)
+        if hint[3] != hint[1] or now - hint[4] / 1e9 < SILENT_S:
+            continue
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if os.path.exists(path) else -1
+        if fd < 0:
+            continue
+        try:
+            if locks.try_exclusive(fd) and _unchanged(fd, hint):
+                files.make_folder(layout.path("archive", month))
+                os.rename(path, layout.path("archive", month, f"{name[:-4]}.{hint[0]:x}.log"))
+                shown = os.path.join(layout.memory, name[:-4] + ".md")
+                if os.path.lexists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
+                    os.unlink(shown)
+                moved.append(f"{month}/{name[:-4]}.{hint[0]:x}.log {hint[1]}\n")
+        finally:
+            os.close(fd)
+    if moved:
+        for folder in (layout.path("archive", month), layout.path("journals")):
+            files.sync_folder(folder)
+        known = files.read(layout.path("archive", "recheck")) or b""
+        files.replace(layout.path("archive", "recheck"), known + "".join(moved).encode(), layout.path("tmp"))
+    return len(moved)
+
+
+def _unchanged(fd: int, hint: list[int]) -> bool:
+    status = os.fstat(fd)
+    return [status.st_ino, status.st_size, status.st_mtime_ns] == [hint[0], hint[3], hint[4]]
+
+
+def _recheck_archive(turn: Turn) -> str:
+    """Folds what a paused writer added to a journal after it was archived; each is looked at once, an hour later.
+
+    Returns the list's path, to be removed when the snapshot is written, or "" where nothing is due.
+    """
+    layout = turn.layout
+    path = layout.path("archive", "recheck")
+    try:
+        if time.time() - os.stat(path).st_mtime < RECHECK_S:
+            return ""
+    except FileNotFoundError:
+        return ""
+    for line in (files.read(path) or b"").decode().splitlines():
+        name, _, offset = line.rpartition(" ")
+        for entry in journal.read_rest(layout.path("archive", name), int(offset)):
+            turn.memory.take(entry)
+    return path

@@ -1,0 +1,114 @@
+"""Making a store of a folder: the text that is there is its first snapshot.  Must not know later changes."""
+
+import errno
+import os
+import time
+
+from memshim.disk import files
+from memshim.disk.layout import INDEX, Layout, is_document
+from memshim.errors import DocumentUnusable, StoreUnusable
+from memshim.store import identity, registry, snapshot
+from memshim.store.history import History, now_ms
+from memshim.store.snapshot import Past, Snapshot
+from memshim.text import blocks as markdown
+from memshim.text import position
+from memshim.text.entry import Entry, make_id, make_time
+from memshim.text.fold import CODES, State
+from memshim.text.view import view
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memshim.text.entry import Op
+
+BEFORE = "before"
+"""The agent that `blame` names for what was there before memshim."""
+
+
+def create(layout: Layout) -> bool:
+    """Makes a store of an existing folder; False where it is one already (another process may have been faster).
+
+    A crash leaves no store, and maybe a folder `.memshim.new.*`.  Documents are read, never written.
+    """
+    _refuse_ours(layout)
+    layout.check_ours()
+    if layout.exists:
+        return False
+    parent = os.path.dirname(layout.state)
+    files.make_folder(parent)
+    fresh = files.scratch_name(parent, ".memshim.new" if not layout.client else "new")
+    os.mkdir(fresh, 0o700)
+    staged = layout.staged(fresh)
+    try:
+        os.mkdir(staged.path("tmp"), 0o700)
+        _first_snapshot(staged)
+        identity.write_new(fresh)
+        files.sync_folder(fresh)
+        os.rename(fresh, layout.state)
+    except OSError as error:
+        _remove_tree(fresh)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.exists:
+            return False
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise StoreUnusable(
+                f"{layout.state} is there, but is no store of memshim's.", "Move it away and try again."
+            ) from error
+        raise
+    except BaseException:
+        _remove_tree(fresh)
+        raise
+    files.sync_folder(parent)
+    registry.register(layout)
+    return True
+
+
+def _refuse_ours(layout: Layout) -> None:
+    parent, name = os.path.split(layout.root)
+    inside = name == ".memshim" or f"{os.sep}.memshim{os.sep}" in layout.root + os.sep
+    journals = name == "memory" and os.path.exists(os.path.join(parent, ".memshim", "format"))
+    if inside or (journals and not layout.client):
+        raise StoreUnusable(
+            f"{layout.root} holds memshim's own files, so it cannot be a store.", f"Name the store itself: {parent}"
+        )
+
+
+def _first_snapshot(layout: Layout) -> None:
+    now = now_ms()
+    when = make_time(now, "")
+    ops: list[Op] = []
+    texts: dict[str, bytes] = {}
+    whole = layout.client or not os.path.lexists(layout.document(".git"))
+    for name in sorted(os.listdir(layout.root)):
+        if name != INDEX and not (whole and is_document(name)):
+            continue
+        try:
+            found = files.read_document(layout.document(name))
+        except DocumentUnusable:
+            if name == INDEX:
+                raise
+            continue  # a link or a folder with such a name: no document of ours
+        if found is None:
+            continue
+        texts[name] = found[0]
+        blocks = markdown.parse(found[0])
+        ops.append({"op": "doc", "do": "create", "doc": name})
+        for part in range(0, len(blocks), 30_000):
+            some = blocks[part : part + 30_000]
+            stem = position.between(None, None, f"{part // 30_000:04x}")
+            kinds = "".join(CODES[b.kind] for b in some)
+            ops.append({"op": "add", "doc": name, "at": stem, "kinds": kinds, "blocks": [b.text for b in some]})
+    entry = Entry(make_id(when, "00000000", os.urandom(4).hex()), when, "init", BEFORE, ops)
+    state, past = State(), Past(layout, [], [])
+    new = state.apply([entry], past) if ops else []
+    snapshot.save(layout, Snapshot(state, past, {}, []), new, [])
+    for name in texts:
+        history = History(layout, name)
+        history.confirm(history.record(view(state, name), now), time.time())
+
+
+def _remove_tree(path: str) -> None:
+    for folder, folders, names in os.walk(path, topdown=False):
+        for name in names:
+            os.unlink(os.path.join(folder, name))
+        for name in folders:
+            os.rmdir(os.path.join(folder, name))
+    os.rmdir(path)

@@ -1,0 +1,188 @@
+"""History: every revision that was published or found, and which one is on disk.  Must not know how one came about.
+
+    history/<doc>/<time>-<revision>    the text, and the blocks that it consisted of; written before the text is published
+    published/<doc>                    the revision that was last put on disk, and since when it is known to be there
+
+A revision that is recorded but not confirmed was planned: a crash may have come before or after it reached the disk.
+"""
+
+import os
+import time
+import zlib
+from hashlib import sha256
+
+from memshim.disk import files
+from memshim.disk.layout import Layout
+from memshim.errors import Ambiguous, NotFound
+from memshim.text import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memshim.text.view import View
+
+KEPT_DAYS = 30
+KEPT_BYTES = 50_000_000
+
+
+def revision_of(text: bytes) -> str:
+    """Returns the revision of a text: SHA-256, 64 hex digits."""
+    return sha256(text).hexdigest()
+
+
+class Revision:
+    """Is a text that once stood in a document: when, and of which pieces (block ids and bytes) it consisted."""
+
+    __slots__ = ("digest", "pieces", "text", "time")
+
+    def __init__(self, digest: str, time: str, text: bytes, pieces: list[tuple[list[str], bytes]]) -> None:
+        self.digest = digest
+        self.time = time
+        self.text = text
+        self.pieces = pieces
+
+
+class Published:
+    """Is what is known of a document's file: the revision put there, and since when (0: planned, not confirmed)."""
+
+    __slots__ = ("confirmed", "revision")
+
+    def __init__(self, revision: str, confirmed: float) -> None:
+        self.revision = revision
+        self.confirmed = confirmed
+
+
+class History:
+    """Is one document's revisions; bounded by age and size, unlike entries."""
+
+    def __init__(self, layout: Layout, doc: str) -> None:
+        self.layout = layout
+        key = sha256(doc.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self.folder = layout.path("history", key)
+        self._published = layout.path("published", key)
+
+    def record(self, view: "View", now_ms: int, found: bytes | None = None) -> str:
+        """Keeps a view (or, with `found`, a foreign text) as a revision, durably; returns the revision.
+
+        A crash leaves it whole or not at all (a temporary file may stay).
+        """
+        text = view.text if found is None else found
+        digest = revision_of(text)
+        files.make_folder(self.folder)
+        name = f"{now_ms << 16:016x}-{digest}"
+        rows = [[p.ids, len(p.data)] for p in view.pieces] if found is None else [[[], len(text)]]
+        data = record.encode({"kind": "revision", "v": 1, "pieces": rows}, [zlib.compress(text, 1)])
+        files.replace(os.path.join(self.folder, name), data, self.layout.path("tmp"))
+        return digest
+
+    def names(self) -> list[str]:
+        """Returns the recorded revisions as `time-revision`, newest first."""
+        try:
+            return sorted(os.listdir(self.folder), reverse=True)
+        except FileNotFoundError:
+            return []
+
+    def knows(self, digest: str) -> bool:
+        """Tells whether a text with this revision ever stood in the document, as far as kept."""
+        return any(name.endswith(digest) for name in self.names())
+
+    def recent(self, count: int = 30) -> "Iterator[Revision]":
+        """Yields the newest revisions, each text once, newest first."""
+        seen: set[str] = set()
+        for name in self.names():
+            if name[17:] not in seen:
+                seen.add(name[17:])
+                found = self.load(name)
+                if found is not None:
+                    yield found
+                if len(seen) >= count:
+                    return
+
+    def find(self, revision: str) -> Revision:
+        """Returns the newest revision with these leading hex digits (7 or more).
+
+        Raises NotFound where none is kept, Ambiguous where the digits fit several.
+        """
+        names = [n for n in self.names() if n[17:].startswith(revision)] if len(revision) >= 7 else []
+        digests = sorted({n[17:] for n in names})
+        if len(digests) > 1:
+            raise Ambiguous(f"{revision} fits {len(digests)} revisions.", digests, "Give more digits.")
+        found = self.load(names[0]) if names else None
+        if found is None:
+            raise NotFound(
+                f"No revision {revision[:64]} of this document is kept.",
+                "memshim rev prints the present one; older ones are kept for 30 days or 50 MB.",
+            )
+        return found
+
+    def load(self, name: str) -> Revision | None:
+        """Returns one recorded revision, or None where it is damaged or gone."""
+        data = files.read(os.path.join(self.folder, name))
+        found = next(record.scan(data), None) if data else None
+        if found is None or found.meta is None:
+            return None
+        text = zlib.decompress(found.texts[0])
+        pieces, at = [], 0
+        for ids, length in found.meta["pieces"]:
+            pieces.append((ids, text[at : at + length]))
+            at += length
+        return Revision(name[17:], name[:16], text, pieces) if revision_of(text) == name[17:] else None
+
+    # -- what is on disk ------------------------------------------------------------------------------------
+
+    @property
+    def published(self) -> Published | None:
+        """Returns what was last put on disk, or None where nothing ever was."""
+        data = files.read(self._published)
+        parts = data.split() if data else []
+        try:
+            return Published(parts[0].decode(), float(parts[1]))
+        except (IndexError, ValueError):
+            return None
+
+    def plan(self, digest: str) -> None:
+        """Notes the revision that is about to be put on disk."""
+        self._note(f"{digest} 0\n")
+
+    def confirm(self, digest: str, now: float) -> None:
+        """Notes that a revision is on disk, and durable there."""
+        self._note(f"{digest} {now:.3f}\n")
+
+    def restore_note(self, published: Published) -> None:
+        """Takes a plan back that came to nothing."""
+        self._note(f"{published.revision} {published.confirmed:.3f}\n")
+
+    def forget_published(self) -> None:
+        """Notes that the document has no file any more."""
+        files.unlink_quietly(self._published)
+
+    def _note(self, text: str) -> None:
+        files.make_folder(os.path.dirname(self._published))
+        files.replace(self._published, text.encode(), self.layout.path("tmp"), durable=False)
+
+
+def prune(layout: Layout, now_ms: int) -> int:
+    """Removes revisions older than 30 days, and the oldest ones beyond 50 MB; never the newest of a document.
+
+    Returns how many bytes are kept.
+    """
+    found: list[tuple[str, int, str]] = []
+    base = layout.path("history")
+    for folder in os.scandir(base) if os.path.isdir(base) else ():
+        names = sorted(os.scandir(folder.path), key=lambda item: item.name)
+        found += [(item.name, item.stat().st_size, item.path) for item in names[:-1]]
+    found.sort(reverse=True)
+    oldest = f"{max(0, now_ms - KEPT_DAYS * 86_400_000) << 16:016x}"
+    kept = 0
+    for name, size, path in found:
+        kept += size
+        if name[:16] < oldest or kept > KEPT_BYTES:
+            kept -= size
+            files.unlink_quietly(path)
+    return kept
+
+
+def now_ms() -> int:
+    """Returns the wall clock in milliseconds."""
+    return time.time_ns() // 1_000_000

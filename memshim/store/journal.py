@@ -1,0 +1,225 @@
+"""Journals: one agent's append-only log, written durably and read from where a snapshot left off.  Must not know the fold.
+
+A journal has two names, which are hard links to one file: `memory/<agent-id>.md`, for people, and
+`.memshim/journals/<agent-id>.log`, its registration, which is the one that counts.  So an `rm`, or a sync tool that
+replaces the first, takes nothing away; and a file that somebody plants in `memory/` is no journal.
+
+This module is on the path of `memshim append`: it imports next to nothing.
+"""
+
+import errno
+import os
+import time
+import zlib
+
+from memshim.disk import files, locks
+from memshim.disk.layout import Layout
+from memshim.errors import BadInput, StoreUnusable
+from memshim.text import record
+from memshim.text.entry import Entry, from_record, make_id, make_time, to_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Hint = list[int]  # inode, offset, CRC-32 of the bytes before the offset, size and mtime_ns when last looked at
+    Hints = dict[str, Hint]
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_PROOF = 64
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+class Journal:
+    """Is one agent's journal, open for appending; threads and forks each need their own.
+
+    Guarantees: when `append` returns, the entry survives any crash, and everything done to `memory/`.
+    Concurrent appends, also of several processes under one id, never interleave.
+    """
+
+    def __init__(self, layout: Layout, agent: str, replica: str, session: str = "") -> None:
+        self.layout = layout
+        self.agent = agent
+        self.replica = replica
+        self.session = session
+        self.path = layout.path("journals", agent.lower() + ".log")
+        self.shown = os.path.join(layout.memory, agent.lower() + ".md")
+        self._fd = -1
+
+    def append(self, entry: Entry, seen: str = "") -> Entry:
+        """Appends one entry and makes it durable; fills in its `time` and `id` where they are empty.
+
+        The time is later than the last one in this journal and than `seen` (see `entry.make_time`).  A crash before
+        the return leaves the entry whole, torn (then it is dropped), or not at all; it was not acknowledged.
+        Raises OSError (disk full, I/O error): then the entry is not acknowledged, and nothing else is harmed.
+        """
+        while True:
+            fd = self._open()
+            locks.exclusive(fd)
+            try:
+                if not self._is_current(fd):
+                    self.close()  # retired between opening and locking: go on in a new one
+                    continue
+                data = self._frame(fd, entry, seen)
+                if os.write(fd, data) != len(data):
+                    raise OSError(errno.ENOSPC, "the record was written in part only", self.path)
+                files.sync(fd)
+                if self._is_current(fd):
+                    return entry
+                self.close()  # retired while we wrote, so no lock held it: write the same entry once more
+            finally:
+                if self._fd >= 0:
+                    locks.release(fd)
+
+    def _frame(self, fd: int, entry: Entry, seen: str) -> bytes:
+        size = os.fstat(fd).st_size
+        tail = os.pread(fd, 4096, max(0, size - 4096))
+        last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
+        if not entry.time:
+            now = time.time_ns() // 1_000_000
+            entry.time = make_time(now, max(last, seen))
+            if entry.time <= seen:  # a clock from far ahead was here: keep at least our own order
+                entry.time = make_time(now, last)
+        if not entry.id:
+            entry.id = make_id(entry.time, self.replica, os.urandom(4).hex())
+        try:
+            data = record.encode(*to_record(entry))
+        except ValueError as error:
+            raise BadInput(f"{error}.", "Split the text into several entries.") from error
+        return data if not size or tail.endswith(b"\n") else b"\n" + data  # after a torn tail begin a new line
+
+    def _is_current(self, fd: int) -> bool:
+        try:
+            here = os.stat(self.path, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(fd)
+        return (here.st_ino, here.st_dev) == (mine.st_ino, mine.st_dev)
+
+    def _open(self) -> int:
+        if self._fd < 0:
+            try:
+                self._fd = os.open(self.path, _FLAGS)
+            except FileNotFoundError:
+                self._create()
+                self._fd = os.open(self.path, _FLAGS)
+            self._show()
+        return self._fd
+
+    def close(self) -> None:
+        """Closes the handle (and so gives its lock back)."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _create(self) -> None:
+        header = {"kind": "journal", "v": 1, "agent": self.agent, "journal": os.urandom(8).hex()}
+        if self.session:
+            header["session"] = self.session
+        text = (
+            f"# Journal of {self.agent}\n\n"
+            "memshim writes this file and folds it into the documents. Read it, but do not edit it.\n\n"
+        )
+        scratch = files.scratch_name(self.layout.path("tmp"), "journal")
+        files.make_folder(self.layout.path("journals"))
+        files.create(scratch, record.encode(header, [text.encode()]))
+        try:
+            try:
+                os.link(scratch, self.path)
+            except FileExistsError:
+                return  # another process was first; its journal is ours as well
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                os.rename(scratch, self.path)
+            files.sync_folder(self.layout.path("journals"))
+        finally:
+            files.unlink_quietly(scratch)
+
+    def _show(self) -> None:
+        """Makes sure that the journal has its readable name; a foreign file under that name is left for `check` to report."""
+        if os.path.lexists(self.shown):
+            return
+        try:
+            os.link(self.path, self.shown)
+        except FileNotFoundError:
+            files.make_folder(self.layout.memory)
+            self._show()
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            os.symlink(os.path.relpath(self.path, self.layout.memory), self.shown)
+
+
+class Tail:
+    """Is what was read of one journal: its entries, the damaged ranges, and where to go on reading."""
+
+    __slots__ = ("damage", "entries", "hint", "name")
+
+    def __init__(self, name: str, entries: list[Entry], damage: list[tuple[int, int]], hint: "Hint") -> None:
+        self.name = name
+        self.entries = entries
+        self.damage = damage
+        self.hint = hint
+
+
+def read_tails(folder: str, hints: "Hints") -> "Iterator[Tail]":
+    """Yields, for each journal in a folder that has grown or changed, what lies behind its hint.
+
+    A hint is believed only if the bytes before its offset are still the same; otherwise the journal is read whole,
+    which costs time and changes nothing (the fold knows what it has seen).  A record that is being written at this
+    moment looks like a torn tail and is read next time.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    for name in names:
+        hint = hints.get(name)
+        path = os.path.join(folder, name)
+        try:
+            status = os.stat(path, follow_symlinks=False)
+            if hint and hint[0] == status.st_ino and hint[3:] == [status.st_size, status.st_mtime_ns]:
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # retired just now; whoever retired it has folded it
+        except PermissionError as error:
+            raise StoreUnusable(f"The journal {path} cannot be read.", f"Try: chmod u+r {path}") from error
+        try:
+            yield _read_tail(name, fd, hint)
+        finally:
+            os.close(fd)
+
+
+def _read_tail(name: str, fd: int, hint: "Hint | None") -> Tail:
+    status = os.fstat(fd)
+    start = 0
+    if hint and hint[0] == status.st_ino and status.st_size >= hint[1] and _proof(fd, hint[1]) == hint[2]:
+        start = hint[1]
+    entries, damage = [], []
+    end = start
+    data = files.read_all(fd, start)
+    for found in record.scan(data):
+        if found.meta is None:
+            damage.append((start + found.start, start + found.end))
+            continue
+        end = start + found.end
+        entry = from_record(found.meta, found.texts)
+        if entry is not None:
+            entries.append(entry)
+    return Tail(name, entries, damage, [status.st_ino, end, _proof(fd, end), status.st_size, status.st_mtime_ns])
+
+
+def read_rest(path: str, offset: int) -> list[Entry]:
+    """Returns the entries of an archived journal behind `offset`; none where the file is gone."""
+    data = (files.read(path) or b"")[offset:]
+    found = (from_record(f.meta, f.texts) for f in record.scan(data) if f.meta is not None)
+    return [entry for entry in found if entry is not None]
+
+
+def _proof(fd: int, offset: int) -> int:
+    begin = max(0, offset - _PROOF)
+    return zlib.crc32(os.pread(fd, offset - begin, begin))

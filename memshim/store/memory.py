@@ -1,0 +1,92 @@
+"""What the store holds at this moment: the snapshot, and the journals' tails folded onto it.  Must not know the documents on disk."""
+
+from memshim.disk.layout import INDEX, Layout
+from memshim.store import journal, snapshot
+from memshim.text.entry import Entry
+from memshim.text.fold import State
+from memshim.text.view import View, view
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Memory:
+    """Is one reading of a store; later entries are in it only if they were taken in through it.
+
+    `new` are the entries that no snapshot holds yet, `damage` the ranges of journals that hold no record (name, start,
+    end; one that reaches to the end of a journal may be an append that is under way).
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._views: dict[str, View] = {}
+        while True:
+            self.snapshot = snapshot.load(layout)
+            self.new: dict[str, Entry] = {}
+            self.damage: list[tuple[str, int, int]] = []
+            self._read()
+            if snapshot.heads(layout) == self.snapshot.digests:
+                return  # else a compactor may have retired a journal between our looking at the head and at the journals
+
+    @property
+    def state(self) -> State:
+        """Returns the folded state."""
+        return self.snapshot.state
+
+    def _read(self) -> None:
+        hints = self.snapshot.journals
+        tails = list(journal.read_tails(self.layout.path("journals"), hints))
+        for tail in tails:
+            hints[tail.name] = tail.hint
+        entries = [entry for tail in tails for entry in tail.entries]
+        self.damage = [(tail.name, start, end) for tail in tails for start, end in tail.damage]
+        for entry in self.state.apply(entries, self.snapshot.past):
+            self.new[entry.id] = entry
+
+    def take(self, entry: Entry) -> None:
+        """Folds in an entry that was appended just now."""
+        for new in self.state.apply([entry], self.snapshot.past):
+            self.new[new.id] = new
+        self._views.clear()
+
+    def view(self, doc: str = INDEX) -> View:
+        """Returns the view of a document (by id)."""
+        found = self._views.get(doc)
+        if found is None:
+            found = self._views[doc] = view(self.state, doc)
+        return found
+
+    def documents(self) -> dict[str, str]:
+        """Returns the documents that exist, id to name; MEMORY.md always does."""
+        return {INDEX: self.state.name(INDEX), **self.state.documents()}
+
+    def document_id(self, name: str) -> str:
+        """Returns the id of the document with this name; a name that nobody has is the id of a new document."""
+        return next((doc for doc, shown in self.documents().items() if shown == name), name)
+
+    def entry(self, entry: str) -> Entry | None:
+        """Returns an entry, folded or not."""
+        return self.new.get(entry) or self.snapshot.past.entry(entry)
+
+    def entries(self) -> "Iterator[Entry]":
+        """Yields every entry, newest first, folded and archived ones too; reads only as much as is asked for."""
+        import heapq
+
+        past = self.snapshot.past
+        streams = [
+            self._segment(name) for name in (row[0] for row in past.entries)
+        ]
+        fresh = sorted(self.new.values(), key=lambda e: (e.time, e.id), reverse=True)
+        last = ""
+        for entry in heapq.merge(iter(fresh), *streams, key=lambda e: (e.time, e.id), reverse=True):
+            if entry.id != last:
+                last = entry.id
+                yield entry
+
+    def _segment(self, name: str) -> "Iterator[Entry]":
+        found = self.snapshot.past.segment("entries", name)
+        for n in range(found.count - 1, -1, -1):
+            entry = snapshot.decode_entry(found.value(n))
+            if entry is not None:
+                yield entry

@@ -1,0 +1,186 @@
+"""Publishing: a view reaches the disk, and no version that lands meanwhile is lost.  Must not know what the view says.
+
+The new text is written aside, synced, and exchanged with the document in one step; what came out is looked at: if it is
+not the version that was expected, somebody wrote it a moment ago, so it is taken in and the next view follows.
+"""
+
+import os
+import time
+
+from memshim.disk import files
+from memshim.errors import DocumentUnreadable, DocumentUnusable, MemshimError
+from memshim.store import adopt
+from memshim.store.history import now_ms, revision_of
+from memshim.store.turn import Turn, is_index
+
+ROUNDS = 200
+"""How often one publish starts again because somebody else writes at the same time; the next command goes on."""
+
+
+def publish_all(turn: Turn) -> None:
+    """Publishes every document that can be; what cannot is in `turn.unusable`, what must wait a moment in `turn.wait`."""
+    for doc, name in turn.documents().items():
+        if doc not in turn.unusable:
+            try:
+                publish(turn, doc, name)
+            except (DocumentUnusable, PermissionError) as error:
+                turn.unusable[doc] = _as_unusable(error, turn.layout.document(name))
+
+
+def _as_unusable(error: "DocumentUnusable | PermissionError", path: str) -> MemshimError:
+    if isinstance(error, MemshimError):
+        return error
+    hint = f"The entry is safe in its journal. Make {os.path.dirname(path)} writable; the next command publishes it."
+    return DocumentUnusable(f"{path} cannot be replaced: permission denied.", hint)
+
+
+def publish(turn: Turn, doc: str, name: str) -> None:
+    """Brings a document on disk up to its view, taking in every foreign version that it meets.
+
+    Guarantees: at any moment there is a whole document under the name.  A crash leaves the old or the new one, and maybe
+    a version put aside, which the next command looks at.  Does not: wait for a writer that never stops (see `ROUNDS`).
+    Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost.
+    """
+    for _ in range(ROUNDS):
+        try:
+            data = adopt.adopt(turn, doc, name)
+        except DocumentUnreadable:
+            if not is_index(name) or _must_wait(turn, doc, None):
+                raise
+            _put_back(turn, doc, name)
+            return
+        if not data and is_index(name) and _must_wait(turn, doc, data):
+            return
+        exists = is_index(name) or doc in turn.memory.state.documents()
+        view = turn.memory.view(doc)
+        if data is None and (not exists or (not view.text and is_index(name))):
+            return
+        if data is not None and not exists and not view.text:
+            _unpublish(turn, doc, name)
+            return
+        if data == view.text:
+            _confirm(turn, doc, revision_of(view.text))
+            return
+        if _put(turn, doc, name, data):
+            return
+    turn.notes.append(f"{name} is being rewritten all the time; the next memshim command goes on publishing it.")
+
+
+def _must_wait(turn: Turn, doc: str, data: bytes | None) -> bool:
+    """Tells whether a missing, empty or unreadable MEMORY.md is still left alone; reports it when it is put back."""
+    published = turn.history(doc).published
+    if published is None or not published.confirmed or not turn.memory.view(doc).text:
+        return False  # new, or a crash of ours came between planning and writing
+    if data is not None and published.revision == revision_of(data):
+        return False  # empty on purpose
+    left = turn.GRACE_S - turn.absent_for(doc)
+    if left > 0:
+        turn.wait = max(turn.wait, left)
+        return True
+    turn.is_present(doc)
+    turn.notes.append(
+        f"{turn.layout.document(turn.memory.state.name(doc))} was missing, empty or unreadable and has been put back; "
+        "to empty it on purpose: memshim write < /dev/null"
+    )
+    return False
+
+
+def _put_back(turn: Turn, doc: str, name: str) -> None:
+    """Puts the view in the place of a file that may not be read; that file is kept, and named in a note."""
+    path = turn.layout.document(name)
+    history = turn.history(doc)
+    revision = history.record(turn.memory.view(doc), now_ms())
+    history.plan(revision)
+    kept = files.scratch_name(turn.layout.path("unreadable"), name)
+    files.make_folder(os.path.dirname(kept))
+    files.create(kept, turn.memory.view(doc).text, 0o666)
+    if not files.exchange(kept, path):
+        files.unlink_quietly(kept)
+        raise DocumentUnreadable(f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}")
+    files.sync_folder(turn.layout.root)
+    history.confirm(revision, time.time())
+    turn.notes.append(f"The file that could not be read is kept as {kept}")
+
+
+def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
+    """Puts the view in the place of `data`; False where somebody else was there in between (their text is taken in)."""
+    history = turn.history(doc)
+    view = turn.memory.view(doc)
+    path = turn.layout.document(name)
+    revision = history.record(view, now_ms())
+    before = history.published
+    history.plan(revision)
+    aside = adopt.aside_name(turn, doc)
+    files.create(aside, view.text, _mode(path))
+    _take_owner(aside, path)
+    try:
+        displaced = _swap(aside, path, data)
+    except FileExistsError:
+        displaced = False
+    except FileNotFoundError:  # removed in between
+        displaced = False
+    except BaseException:
+        files.unlink_quietly(aside)
+        raise
+    if displaced is False:
+        files.unlink_quietly(aside)
+        if before is not None:
+            history.restore_note(before)
+        return False
+    files.sync_folder(turn.layout.root)
+    history.confirm(revision, time.time())
+    if displaced is None or displaced == data or history.knows(revision_of(displaced)):
+        return True
+    adopt.adopt_text(turn, doc, name, displaced)
+    return False
+
+
+def _swap(aside: str, path: str, expected: bytes | None) -> "bytes | None | bool":
+    """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while."""
+    if expected is None:
+        os.link(aside, path)
+        os.unlink(aside)
+        return None
+    if not files.exchange(aside, path):
+        old = aside + ".old"
+        os.link(path, old)
+        os.rename(aside, path)
+        os.rename(old, aside)
+    found = files.read_document(aside)
+    return found[0] if found is not None else None
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path, follow_symlinks=False).st_mode & 0o7777
+    except FileNotFoundError:
+        return 0o666
+
+
+def _take_owner(aside: str, path: str) -> None:
+    """Gives the new file the old one's mode and owner (the mode of a created file goes through the umask)."""
+    try:
+        old = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    os.chmod(aside, old.st_mode & 0o7777)
+    new = os.stat(aside)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        os.chown(aside, old.st_uid, old.st_gid)
+
+
+def _confirm(turn: Turn, doc: str, revision: str) -> None:
+    history = turn.history(doc)
+    published = history.published
+    if published is None or published.revision != revision or not published.confirmed:
+        if not history.knows(revision):
+            history.record(turn.memory.view(doc), now_ms())
+        files.sync_folder(turn.layout.root)
+        history.confirm(revision, time.time())
+
+
+def _unpublish(turn: Turn, doc: str, name: str) -> None:
+    """Removes the file of a document that was deleted through memshim."""
+    aside = adopt.aside_name(turn, doc)
+    os.rename(turn.layout.document(name), aside)  # not an unlink: what stood there is looked at again
+    turn.history(doc).forget_published()

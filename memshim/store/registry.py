@@ -1,0 +1,30 @@
+"""The list of this user's stores, for `status`, the daemon and `uninstall`.  Must not know what is in them."""
+
+import os
+from hashlib import sha256
+
+from memshim.disk import files
+from memshim.disk.layout import Layout, state_home
+
+
+def register(layout: Layout) -> None:
+    """Notes a store in $XDG_STATE_HOME/memshim/stores; where that folder cannot be written the store works all the same."""
+    folder = os.path.join(state_home(), "stores")
+    name = sha256(os.fsencode(layout.root)).hexdigest()[:16]
+    try:
+        files.make_folder(folder)
+        files.replace(os.path.join(folder, name), os.fsencode(layout.root) + b"\n", folder, durable=False)
+    except OSError:
+        return  # no home, or a read-only one: nothing that a store needs lies there
+
+
+def known() -> list[str]:
+    """Returns the folders of the known stores that still are stores."""
+    folder = os.path.join(state_home(), "stores")
+    found = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        data = files.read(os.path.join(folder, name))
+        root = os.fsdecode((data or b"").rstrip(b"\n"))
+        if root and os.path.isdir(root) and Layout(root).exists:
+            found.append(root)
+    return found

@@ -1,0 +1,118 @@
+"""A turn: what one command does to a store while it holds the lock.  Must not know why; `adopt` and `publish` build on it."""
+
+import os
+import time
+
+from memshim.disk import files
+from memshim.disk.layout import INDEX, Layout, is_document
+from memshim.errors import MemshimError
+from memshim.store import identity
+from memshim.store.history import History, now_ms
+from memshim.store.journal import Journal
+from memshim.store.memory import Memory
+from memshim.text.entry import Entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memshim.text.entry import Op
+
+
+class Turn:
+    """Is one reading of the store with the right to take changes in; made and used under the store's lock.
+
+    `notes` are sentences for whoever runs the command, `unusable` the documents that cannot be read or replaced,
+    `wait` how many seconds a document that is missing or empty is still left alone.
+    """
+
+    def __init__(self, layout: Layout, replica: str) -> None:
+        self.layout = layout
+        self.replica = replica
+        self.memory = Memory(layout)
+        self.notes: list[str] = []
+        self.unusable: dict[str, MemshimError] = {}
+        self.wait = 0.0
+        self._histories: dict[str, History] = {}
+
+    def history(self, doc: str) -> History:
+        """Returns the history of a document (by id)."""
+        if doc not in self._histories:
+            self._histories[doc] = History(self.layout, doc)
+        return self._histories[doc]
+
+    def tag(self) -> str:
+        """Returns a new tag for positions: time first, so that of two runs at one place the earlier comes first."""
+        return f"{now_ms():012x}{os.urandom(2).hex()}"
+
+    def record(
+        self,
+        kind: str,
+        agent: str,
+        ops: "list[Op]",
+        *,
+        session: str = "",
+        why: str = "",
+        extra: "dict[str, Any] | None" = None,
+    ) -> Entry:
+        """Appends an entry to an agent's journal, durably, and folds it in."""
+        journal = Journal(self.layout, agent, self.replica, session)
+        try:
+            entry = Entry("", "", kind, agent, ops, session=session, why=why, extra=extra)
+            journal.append(entry, seen=self.memory.state.latest)
+        finally:
+            journal.close()
+        self.memory.take(entry)
+        return entry
+
+    def documents(self) -> dict[str, str]:
+        """Returns the documents to look after, id to name: those that exist for us, and those found in the folder.
+
+        In a project root (a folder with .git) other Markdown files are not ours to touch, unless memshim wrote them.
+        """
+        known = self.memory.documents()
+        if self.layout.client or not os.path.lexists(self.layout.document(".git")):
+            names = set(known.values())
+            for name in sorted(os.listdir(self.layout.root)):
+                if is_document(name) and name not in names:
+                    known[self.free_id(name)] = name
+        return known
+
+    def free_id(self, name: str) -> str:
+        """Returns an id for a new document: its name, unless a document that was renamed has that id."""
+        doc = name
+        while self.memory.state.name(doc) != name:
+            doc += "~"
+        return doc
+
+    # -- documents that are missing or empty for a moment ------------------------------------------------------
+
+    GRACE_S = 2.0
+
+    def absent_for(self, doc: str) -> float:
+        """Returns for how long a document has been missing, empty or unreadable, as far as memshim has seen."""
+        marker = self._marker(doc)
+        try:
+            return max(0.0, time.time() - os.stat(marker).st_mtime)
+        except FileNotFoundError:
+            files.make_folder(os.path.dirname(marker))
+            files.replace(marker, b"", self.layout.path("tmp"), durable=False)
+            return 0.0
+
+    def is_present(self, doc: str) -> None:
+        """Notes that a document is there."""
+        files.unlink_quietly(self._marker(doc))
+
+    def _marker(self, doc: str) -> str:
+        return self.layout.path("absent", os.path.basename(self.history(doc).folder))
+
+
+def open_turn(layout: Layout) -> Turn:
+    """Returns a turn at an existing store; the caller holds the lock.  Raises StoreTooNew for a newer format."""
+    identity.require_writable(layout)
+    return Turn(layout, identity.replica(layout))
+
+
+def is_index(name: str) -> bool:
+    """Tells the document whose absence is never a deletion."""
+    return name == INDEX

@@ -1,0 +1,188 @@
+"""Entries: one remembered change each, its ids and operations.  Must not know files, or how entries are ordered into a view.
+
+An operation is a dict, as in the record's JSON, with its texts beside it under "blocks":
+
+    add      doc, blocks, and either `at` (a stem, see `position`) or `section` ("" is the end of the document);
+             optional `ids` for blocks that keep an id from elsewhere, `apart` for headings meant to stand twice
+    replace  doc, blocks, targets, slot, at        the new text of the targets; it stands in the slot of the first
+    remove   targets                               a tombstone; names blocks, never text
+    restore  targets, undoes                       takes back what the entries in `undoes` did to the targets
+    move     targets, at, optional `eol`           fixes blocks' places: a run with this stem, and the line end of
+                                                   those that have none
+    doc      doc, do (create, delete, rename), name
+    resolve  blocks                                these stand side by side on purpose: no conflict any more
+
+Operations and fields that this version does not know are kept, and have no effect.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Op = dict[str, Any]
+
+VERSION = 1
+HOUR_MS = 3_600_000
+
+
+class Entry:
+    """Is one change as it stands in a journal; equal by id."""
+
+    __slots__ = ("agent", "extra", "id", "kind", "ops", "replaces", "session", "time", "why")
+
+    def __init__(
+        self,
+        id: str,
+        time: str,
+        kind: str,
+        agent: str,
+        ops: "list[Op]",
+        *,
+        session: str = "",
+        why: str = "",
+        replaces: "tuple[str, ...]" = (),
+        extra: "dict[str, Any] | None" = None,
+    ) -> None:
+        self.id = id
+        self.time = time
+        self.kind = kind
+        self.agent = agent
+        self.ops = ops
+        self.session = session
+        self.why = why
+        self.replaces = replaces
+        self.extra = extra or {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"Entry({self.id[-8:]} {self.kind} {self.agent})"
+
+    @property
+    def milliseconds(self) -> int:
+        """Returns the wall-clock part of the hybrid time, in milliseconds since 1970."""
+        return int(self.time[:12], 16)
+
+    def documents(self) -> "list[str]":
+        """Returns the documents that the operations name, in order, each once."""
+        return list(dict.fromkeys(op["doc"] for op in self.ops if op.get("doc")))
+
+    def new_blocks(self) -> "Iterator[tuple[Op, int, str, bytes]]":
+        """Yields (operation, number within it, block id, text) for every block that the entry makes."""
+        ordinal = 0
+        for op in self.ops:
+            ids = op.get("ids") or []
+            for n, text in enumerate(op.get("blocks") or ()):
+                given = ids[n] if n < len(ids) else None
+                yield op, n, given or block_id(self.id, ordinal), text
+                ordinal += 1
+
+
+def block_id(entry: str, ordinal: int) -> str:
+    """Returns the id of an entry's n-th new block."""
+    from hashlib import sha256  # appends never come here: their block ids follow from the entry's
+
+    return sha256(f"{entry}:{ordinal}".encode()).hexdigest()[:32]
+
+
+def make_time(now_ms: int, seen: str) -> str:
+    """Returns the next hybrid logical time: 12 hex digits of milliseconds, 4 of a counter.
+
+    Guarantees: later than `seen`, unless that is more than an hour ahead of our clock; then others' clocks are not followed.
+    Source: Kulkarni et al., Logical Physical Clocks (2014), with their counter.
+    """
+    mine = now_ms << 16
+    last = int(seen, 16) if seen else 0
+    if last >= mine and last >> 16 <= now_ms + HOUR_MS:
+        mine = last + 1
+    return f"{mine:016x}"
+
+
+def readable_time(time: str) -> str:
+    """Returns a hybrid time's wall clock as people read it, in UTC, to the second.
+
+    Source: days to civil date after Howard Hinnant, chrono-compatible low-level date algorithms.
+    """
+    seconds = (int(time, 16) >> 16) // 1000
+    days, rest = divmod(seconds, 86400)
+    era, day = divmod(days + 719468, 146097)
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5 - 1
+    month += 3 if month < 10 else -9
+    year += era * 400 + (month <= 2)
+    return f"{year:04d}-{month:02d}-{day:02d} {rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d} UTC"
+
+
+def make_id(time: str, replica: str, noise: str) -> str:
+    """Returns an entry id of 32 hex digits: time, then the replica's 8, then 8 random ones."""
+    return time + replica + noise
+
+
+def to_record(entry: Entry) -> "tuple[dict[str, Any], list[bytes]]":
+    """Returns what `record.encode` takes: the meta, in which each operation has the number of its texts, and the texts."""
+    texts: list[bytes] = []
+    ops: list[Op] = []
+    for op in entry.ops:
+        blocks = op.get("blocks")
+        if blocks is not None:
+            texts.extend(blocks)
+            op = {**op, "blocks": len(blocks)}
+        ops.append(op)
+    meta: dict[str, Any] = {
+        "v": VERSION,
+        "kind": entry.kind,
+        "id": entry.id,
+        "time": entry.time,
+        "agent": entry.agent,
+    }
+    if entry.session:
+        meta["session"] = entry.session
+    if entry.why:
+        meta["why"] = entry.why
+    if entry.replaces:
+        meta["replaces"] = list(entry.replaces)
+    meta.update(entry.extra)
+    meta["ops"] = ops
+    return meta, texts
+
+
+def from_record(meta: "dict[str, Any]", texts: "list[bytes]") -> "Entry | None":
+    """Returns the entry of a record, or None where the record holds none (a header), or nothing that could be one."""
+    fields = dict(meta)
+    try:
+        id_, time, kind, agent, raw = (fields.pop(k) for k in ("id", "time", "kind", "agent", "ops"))
+        fields.pop("v", None)
+        fields.pop("when", None)  # for people who read a journal; it follows from `time`
+        if not _hex(id_, 32) or not _hex(time, 16) or not isinstance(kind, str) or not isinstance(agent, str):
+            return None
+        ops, at = [], 0
+        for op in raw:
+            if isinstance(op.get("blocks"), int):
+                count = op["blocks"]
+                op = {**op, "blocks": texts[at : at + count]}
+                at += count
+            ops.append(op)
+        return Entry(
+            id_,
+            time,
+            kind,
+            agent,
+            ops,
+            session=str(fields.pop("session", "")),
+            why=str(fields.pop("why", "")),
+            replaces=tuple(fields.pop("replaces", ())),
+            extra=fields,
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _hex(value: object, length: int) -> bool:
+    return isinstance(value, str) and len(value) == length and not value.strip("0123456789abcdef")

@@ -1,0 +1,376 @@
+"""The fold: entries become facts about blocks, in any order, and facts say what is live.  Must not know files or bytes on disk.
+
+Facts only ever gather: a definition, a tombstone, a restoration is tagged with its entry and kept in a map.  So applying
+entries in any order, in any split, or twice gives the same facts; that is what lets a snapshot stand for the entries it
+was made of.  The one exception, an entry named in another's `replaces`, takes exactly its own tags away again.
+"""
+
+from memshim.text import blocks as markdown
+from memshim.text.entry import Entry
+from memshim.text.position import key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Protocol
+
+    class Cold(Protocol):
+        """What a fold may ask about the past: both answer None for what they never saw."""
+
+        def block(self, block: str) -> "Facts | None": ...
+
+        def entry(self, entry: str) -> "Entry | None": ...
+
+        def folded(self, entry: str) -> bool: ...
+
+
+KINDS = {
+    "_": "blank", "h": "heading", "b": "bullet", "o": "ordered", "p": "paragraph",
+    "r": "row", "f": "fence", "m": "front", "c": "comment",
+}  # fmt: skip
+CODES = {kind: code for code, kind in KINDS.items()}
+
+
+class Def:
+    """Is what one entry says a block is: its text, and where it stands."""
+
+    __slots__ = (
+        "agent",
+        "apart",
+        "at",
+        "doc",
+        "entry",
+        "kind",
+        "ordinal",
+        "section",
+        "slot",
+        "targets",
+        "text",
+        "time",
+    )
+
+    def __init__(
+        self,
+        doc: str,
+        text: bytes,
+        kind: str,
+        at: "str | None",
+        section: "str | None",
+        slot: str,
+        entry: str,
+        time: str,
+        agent: str,
+        ordinal: int,
+        targets: "tuple[str, ...]" = (),
+        apart: bool = False,
+    ) -> None:
+        self.doc = doc
+        self.text = text
+        self.kind = kind
+        self.at = at
+        self.section = section
+        self.slot = slot
+        self.entry = entry
+        self.time = time
+        self.agent = agent
+        self.ordinal = ordinal
+        self.targets = targets
+        self.apart = apart
+
+    def rank(self) -> "tuple[str, str, int]":
+        """Orders definitions: by time, then by entry, then within the entry."""
+        return (self.time, self.entry, self.ordinal)
+
+
+class Facts:
+    """Is everything known about one block, each fact tagged with the entry that said it."""
+
+    __slots__ = ("defs", "id", "kills", "moves", "undone")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.defs: dict[str, Def] = {}
+        self.kills: dict[str, str] = {}  # entry -> "remove" or "replace"
+        self.undone: dict[str, list[str]] = {}  # restoring entry -> the entries whose kills it takes back
+        self.moves: dict[str, tuple[str, str, str]] = {}  # entry -> time, key, line end
+
+    def definition(self) -> Def:
+        """Returns the definition that counts: the earliest (several entries may carry on one id)."""
+        if len(self.defs) == 1:
+            return next(iter(self.defs.values()))
+        return min(self.defs.values(), key=Def.rank)
+
+    def killers(self) -> "list[str]":
+        """Returns the entries whose tombstones stand: those that no restoration had seen."""
+        if not self.kills:
+            return []
+        undone = {entry for seen in self.undone.values() for entry in seen}
+        return [entry for entry in self.kills if entry not in undone]
+
+    def alive(self) -> bool:
+        """Tells whether the block is defined and no tombstone on it stands."""
+        return bool(self.defs) and not self.killers()
+
+    def place(self) -> "str | None":
+        """Returns the key where the block stands, or None where it hangs at the end of its section."""
+        return self._last_move()[2] if self.moves else self.definition().at
+
+    def eol(self) -> str:
+        """Returns the line end that was fixed with the place of a text that has none of its own, or ""."""
+        return self._last_move()[3] if self.moves else ""
+
+    def _last_move(self) -> tuple[str, str, str, str]:
+        return max((time, entry, at, eol) for entry, (time, at, eol) in self.moves.items())
+
+    def forget(self, entry: str) -> None:
+        """Takes away what this entry said."""
+        for tags in (self.defs, self.kills, self.undone, self.moves):
+            tags.pop(entry, None)
+
+    def unite(self, other: "Facts") -> None:
+        """Adds what another copy of these facts knows."""
+        self.defs.update(other.defs)
+        self.kills.update(other.kills)
+        self.undone.update(other.undone)
+        self.moves.update(other.moves)
+
+
+class Conflict:
+    """Is a clash that stays open: the live texts of one slot, and the entries that removed what one of them replaced."""
+
+    __slots__ = ("blocks", "label", "removers", "slot")
+
+    def __init__(self, slot: str, blocks: "list[Facts]", removers: "list[str]") -> None:
+        self.slot = slot
+        self.blocks = blocks
+        self.removers = removers
+        self.label = ""
+
+
+class State:
+    """Is the folded state of a set of entries: hot facts by block, and what the documents and headings went through."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Facts] = {}
+        self.docs: dict[str, dict[str, list[Any]]] = {}  # doc -> entry -> [do, time, name or undone entries]
+        self.resolved: dict[str, list[str]] = {}  # entry -> blocks
+        self.dropped: set[str] = set()
+        self.headings: dict[
+            str, dict[str, dict[str, str]]
+        ] = {}  # doc -> title -> slot -> time, of replaced headings
+        self.latest = ""
+
+    # -- gathering ------------------------------------------------------------------------------------------
+
+    def apply(self, entries: "Iterable[Entry]", cold: "Cold") -> "list[Entry]":
+        """Gathers the facts of entries; returns those that were new to this state and its past, each once."""
+        batch: dict[str, Entry] = {}
+        for entry in entries:
+            known = batch.get(entry.id)
+            if known is None:
+                if not cold.folded(entry.id):
+                    batch[entry.id] = entry
+            elif entry.time < known.time:
+                batch[entry.id] = entry  # one call taken in twice: the earlier copy, whichever comes first
+        for entry in batch.values():
+            for gone in entry.replaces:
+                self._drop(gone, cold)
+        for entry in batch.values():
+            self.latest = max(self.latest, entry.time)
+            if entry.id not in self.dropped:
+                self._gather(entry, cold)
+        return list(batch.values())
+
+    def _drop(self, entry: str, cold: "Cold") -> None:
+        if entry in self.dropped:
+            return
+        self.dropped.add(entry)
+        old = cold.entry(entry)
+        if old is not None:
+            for block in _named(old):
+                self._thaw(block, cold).forget(entry)
+        self.resolved.pop(entry, None)
+        for tags in self.docs.values():
+            tags.pop(entry, None)
+
+    def _thaw(self, block: str, cold: "Cold") -> Facts:
+        """Returns the hot facts of a block, brought back from the past if need be, with those of what it replaced."""
+        facts = self.facts.get(block)
+        if facts is None:
+            facts = self._bring_back(block, cold)
+            for target in {t for said in facts.defs.values() for t in said.targets} - self.facts.keys():
+                self._bring_back(target, cold)
+        return facts
+
+    def _bring_back(self, block: str, cold: "Cold") -> Facts:
+        facts = self.facts[block] = cold.block(block) or Facts(block)
+        for entry in self.dropped:
+            facts.forget(entry)  # the segments still hold what a dropped entry said
+        return facts
+
+    def _own(self, block: str) -> Facts:
+        facts = self.facts.get(block)
+        if facts is None:
+            facts = self.facts[block] = Facts(block)
+        return facts
+
+    def _gather(self, entry: Entry, cold: "Cold") -> None:
+        ordinal = 0
+        for op, n, block, text in entry.new_blocks():
+            given = n < len(op.get("ids") or ())
+            facts = self._thaw(block, cold) if given else self._own(block)
+            codes = op.get("kinds", "")
+            kind = KINDS.get(codes[n : n + 1]) or markdown.kind_of(text)
+            at = op.get("at")
+            facts.defs[entry.id] = Def(
+                op["doc"],
+                text,
+                kind,
+                None if at is None else (at if op["op"] == "replace" else key(at, n)),
+                op.get("section"),
+                op.get("slot") or block,
+                entry.id,
+                entry.time,
+                entry.agent,
+                ordinal,
+                tuple(op.get("targets") or ()),
+                bool(op.get("apart")),
+            )
+            ordinal += 1
+        for op in entry.ops:
+            what = op.get("op")
+            if what in ("replace", "remove"):
+                for target in op["targets"]:
+                    self._thaw(target, cold).kills[entry.id] = what
+            elif what == "restore":
+                for target in op["targets"]:
+                    self._thaw(target, cold).undone[entry.id] = list(op["undoes"])
+            elif what == "move":
+                for n, target in enumerate(op["targets"]):
+                    self._thaw(target, cold).moves[entry.id] = (entry.time, key(op["at"], n), op.get("eol", ""))
+            elif what == "resolve":
+                self.resolved[entry.id] = list(op["blocks"])
+            elif what == "doc":
+                said = op.get("undoes") if op["do"] == "restore" else op.get("name", "")
+                self.docs.setdefault(op["doc"], {})[entry.id] = [op["do"], entry.time, said]
+
+    # -- asking ---------------------------------------------------------------------------------------------
+
+    def live(self, doc: str) -> "Iterator[Facts]":
+        """Yields the live blocks of a document, in no order."""
+        for facts in self.facts.values():
+            if facts.alive() and facts.definition().doc == doc:
+                yield facts
+
+    def documents(self) -> "dict[str, str]":
+        """Returns the documents that exist, by id, with their names: those with live text, and those made and not deleted."""
+        found = {facts.definition().doc for facts in self.facts.values() if facts.alive()}
+        for doc in self.docs:
+            if self._made(doc):
+                found.add(doc)
+        return {doc: self.name(doc) for doc in sorted(found)}
+
+    def deleters(self, doc: str) -> "list[str]":
+        """Returns the entries whose deletion of this document stands."""
+        tags = self.docs.get(doc, {})
+        undone = {e for do, _, said in tags.values() if do == "restore" for e in said}
+        return [e for e, (do, _, _) in tags.items() if do == "delete" and e not in undone]
+
+    def _made(self, doc: str) -> bool:
+        tags = self.docs.get(doc, {})
+        made = max((time for do, time, _ in tags.values() if do == "create"), default="")
+        gone = max((tags[e][1] for e in self.deleters(doc)), default="")
+        return made > gone
+
+    def name(self, doc: str) -> str:
+        """Returns a document's present name: its id, unless it was renamed."""
+        names = [(time, e, said) for e, (do, time, said) in self.docs.get(doc, {}).items() if do == "rename"]
+        return str(max(names)[2]) if names else doc
+
+    def conflicts(self, doc: "str | None" = None) -> "list[Conflict]":
+        """Returns the open conflicts, labelled `c` and the shortest part of the slot's id that is not ambiguous."""
+        slots: dict[str, list[Facts]] = {}
+        for facts in self.facts.values():
+            if facts.alive():
+                slots.setdefault(facts.definition().slot, []).append(facts)
+        found = []
+        for slot, alive in slots.items():
+            if len(alive) == 1 and not alive[0].definition().targets:
+                continue
+            texts = {f.definition().text.rstrip(b"\r\n") for f in alive}
+            removers = sorted({e for f in alive for e in self._removers(f)})
+            ids = {f.id for f in alive}
+            if (len(texts) > 1 or removers) and not any(ids <= set(r) for r in self.resolved.values()):
+                alive.sort(key=lambda f: f.definition().rank())
+                found.append(Conflict(slot, alive, removers))
+        found.sort(key=lambda c: c.slot)
+        for conflict in found:
+            size = 3
+            while any(c is not conflict and c.slot.startswith(conflict.slot[:size]) for c in found):
+                size += 1
+            conflict.label = "c" + conflict.slot[:size]
+        return [c for c in found if doc is None or c.blocks[0].definition().doc == doc]
+
+    def _removers(self, facts: Facts) -> "Iterator[str]":
+        """Yields the entries that removed a block which this one replaced, each not having seen the other."""
+        own = facts.definition()
+        for target in own.targets:
+            old = self.facts.get(target)
+            if old is not None and old.kills.get(own.entry) == "replace":
+                yield from (e for e in old.killers() if old.kills[e] == "remove")
+
+    # -- snapshots ------------------------------------------------------------------------------------------
+
+    def freeze(self) -> "list[Facts]":
+        """Takes the dead blocks out of the hot facts and returns them; a block that an open conflict needs stays."""
+        needed = {t for c in self.conflicts() for f in c.blocks for t in f.definition().targets}
+        cold = [f for f in self.facts.values() if f.defs and f.id not in needed and not f.alive()]
+        for facts in cold:
+            self._remember_heading(facts)
+            del self.facts[facts.id]
+        return cold
+
+    def _remember_heading(self, facts: Facts) -> None:
+        said = facts.definition()
+        if said.kind == "heading" and "replace" in facts.kills.values():
+            title = markdown.heading_title(markdown.Block("heading", said.text))
+            self.headings.setdefault(said.doc, {}).setdefault(title, {})[said.slot] = said.time
+
+    def replaced_headings(self, doc: str) -> "dict[str, dict[str, str]]":
+        """Returns title -> slot -> time for the headings of a document that were replaced, frozen or not."""
+        found = {title: dict(slots) for title, slots in self.headings.get(doc, {}).items()}
+        for facts in self.facts.values():
+            if facts.defs and not facts.alive() and "replace" in facts.kills.values():
+                said = facts.definition()
+                if said.kind == "heading" and said.doc == doc:
+                    title = markdown.heading_title(markdown.Block("heading", said.text))
+                    found.setdefault(title, {})[said.slot] = said.time
+        return found
+
+    def unite(self, other: "State", cold: "Cold") -> None:
+        """Adds another state's facts (two compactors that did not see each other); `cold` must know both pasts."""
+        self.dropped |= other.dropped
+        for block, facts in other.facts.items():
+            self._thaw(block, cold).unite(facts)
+        for block in list(self.facts):
+            past = cold.block(block)
+            if past is not None:
+                self.facts[block].unite(past)
+        for doc, tags in other.docs.items():
+            self.docs.setdefault(doc, {}).update(tags)
+        for doc, titles in other.headings.items():
+            for title, slots in titles.items():
+                self.headings.setdefault(doc, {}).setdefault(title, {}).update(slots)
+        self.resolved.update(other.resolved)
+        self.latest = max(self.latest, other.latest)
+        for facts in self.facts.values():
+            for entry in self.dropped:
+                facts.forget(entry)
+
+
+def _named(entry: Entry) -> "set[str]":
+    """Returns every block that an entry says something about."""
+    names = {block for _, _, block, _ in entry.new_blocks()}
+    for op in entry.ops:
+        names.update(op.get("targets") or ())
+    return names

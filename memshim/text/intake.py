@@ -1,0 +1,324 @@
+"""Intake: the difference between a view and the text that shall stand there, as operations on blocks.  Must not know files.
+
+What is unchanged keeps its block; what was changed in place is a `replace`, what stands elsewhere a `move`, the rest
+`add` and `remove`.  An intake also fixes the place of everything that hung at the end of a section, and makes real the
+blank lines and headings that only the view had put there: from then on they are text like any other.
+"""
+
+from memshim.text import blocks as markdown
+from memshim.text import position
+from memshim.text.diff import matching
+from memshim.text.fold import CODES
+from memshim.text.merge import Conflict
+from memshim.text.view import View, strip_suffix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memshim.text.entry import Op
+    from memshim.text.sections import Piece
+
+ALIKE = 0.4
+"""Share of words that an edited block has in common with what it replaces; below it, one was removed and one added."""
+_PAIRS = 10_000
+
+
+class Item:
+    """Is one block of the text that shall stand: an old piece, a new text, or both (an edit or a move)."""
+
+    __slots__ = ("kind", "old", "text")
+
+    def __init__(self, kind: str, text: bytes, old: "Piece | None" = None) -> None:
+        self.kind = kind
+        self.text = text
+        self.old = old
+
+    @property
+    def kept(self) -> bool:
+        """Tells whether the old piece stands as it was."""
+        return self.old is not None and self.old.data == self.text
+
+
+class Stand:
+    """Is where an item ended up: its bytes in the target, its key, and the old piece that it is, if any."""
+
+    __slots__ = ("end", "key", "piece", "start")
+
+    def __init__(self, start: int, end: int, key: str, piece: "Piece | None") -> None:
+        self.start = start
+        self.end = end
+        self.key = key
+        self.piece = piece
+
+
+def operations(
+    view: View,
+    target: bytes,
+    tag: str,
+    conflicts: "Sequence[Conflict]" = (),
+    base: "Sequence[tuple[list[str], bytes]]" = (),
+) -> "list[Op]":
+    """Returns the operations that turn a view into `target`; none if they are equal.
+
+    Guarantees, apart from equal blocks that a view shows only once: the fold of what `view` was made from, and an entry
+    with these operations, is `target`.  `tag` must be new (it keeps runs that are inserted at one place at once apart).
+
+    With `conflicts` of the merge that made `target`, the other side's text of each is put beside ours as well; `base`
+    is the pieces of the text that the other side had seen.
+    """
+    if view.text == target and not conflicts:
+        return []
+    items, removed = _align(view, target)
+    ops: list[Op] = []
+    stands: list[Stand] = []
+    _place(view, items, tag, ops, stands)
+    gone = [i for piece in removed for i in piece.ids]
+    if gone:
+        ops.append({"op": "remove", "targets": gone})
+    live = {i for s in stands if s.piece is not None for i in s.piece.ids}
+    for n, conflict in enumerate(conflicts):
+        seen = [i for ids, data in base if data.strip() and data in conflict.base for i in ids if i not in live]
+        ops += _beside(view.doc, stands, conflict, seen, f"{tag}c{n:x}")
+    return ops
+
+
+# --- which old piece is which new block ---------------------------------------------------------------------
+
+
+def _align(view: View, target: bytes) -> "tuple[list[Item], list[Piece]]":
+    """Returns the target as items, and the old pieces that are in none of them."""
+    old_lines = markdown.split_lines(view.text)
+    new_lines = markdown.split_lines(target)
+    same = _line_map(old_lines, new_lines)
+    starts = _block_starts(target)
+    items: list[Item] = []
+    gaps: list[tuple[int, int, list[Piece], list[Item]]] = []
+    waiting: list[Piece] = []
+    new_at = line = 0
+    for piece in view.pieces:
+        size = piece.data.count(b"\n") + (not piece.data.endswith(b"\n"))
+        where = same.get(line, -1)
+        whole = (
+            where >= new_at
+            and where in starts
+            and (where + size in starts or where + size == len(new_lines))
+            and all(same.get(line + k) == where + k for k in range(size))
+        )
+        line += size
+        if whole:
+            _close_gap(gaps, items, waiting, _cut(new_lines, new_at, where, starts))
+            waiting = []
+            items.append(Item(piece.kind, piece.data, piece))
+            new_at = where + size
+        else:
+            waiting.append(piece)
+    _close_gap(gaps, items, waiting, _cut(new_lines, new_at, len(new_lines), starts))
+    return items, _pair(gaps)
+
+
+def _line_map(old: list[bytes], new: list[bytes]) -> dict[int, int]:
+    return {i + k: j + k for i, j, n in matching(old, new) for k in range(n)}
+
+
+def _block_starts(text: bytes) -> dict[int, str]:
+    """Returns line number -> kind for the first line of every block."""
+    starts, line = {}, 0
+    for block in markdown.parse(text):
+        starts[line] = block.kind
+        line += block.text.count(b"\n") + (not block.text.endswith(b"\n"))
+    return starts
+
+
+def _cut(lines: list[bytes], begin: int, end: int, starts: dict[int, str]) -> list[Item]:
+    """Returns lines as items, cut where the whole text has a new block."""
+    items: list[Item] = []
+    for n in range(begin, end):
+        if n in starts or not items:
+            items.append(Item(starts.get(n) or markdown.kind_of(lines[n]), b""))
+        items[-1].text += lines[n]
+    return items
+
+
+def _close_gap(gaps: "list[tuple[int, int, list[Piece], list[Item]]]", items: list[Item], old: "list[Piece]", new: list[Item]) -> None:
+    if old or new:
+        gaps.append((len(items), len(items) + len(new), old, new))
+    items.extend(new)
+
+
+def _pair(gaps: "Sequence[tuple[int, int, list[Piece], list[Item]]]") -> "list[Piece]":
+    """Gives new items the old piece that they are a move or an edit of; returns the pieces that are left."""
+    left: list[Piece] = []
+    by_text: dict[bytes, list[Piece]] = {}
+    for _, _, old, _ in gaps:
+        for piece in old:
+            if piece.ids and piece.kind != "blank":
+                by_text.setdefault(piece.data, []).append(piece)
+    for _, _, _, new in gaps:
+        for item in new:
+            found = by_text.get(item.text)
+            if found:
+                item.old = found.pop(0)
+    taken = {id(item.old) for _, _, _, new in gaps for item in new if item.old is not None}
+    for _, _, old, new in gaps:
+        rest = [p for p in old if id(p) not in taken]
+        fresh = [i for i in new if i.old is None]
+        for piece, item in _edited(rest, fresh):
+            item.old = piece
+            taken.add(id(piece))
+        left += [p for p in rest if id(p) not in taken]
+    return left
+
+
+def _edited(old: "list[Piece]", new: list[Item]) -> "Iterator[tuple[Piece, Item]]":
+    """Yields in order which old piece was edited into which new item: of one kind, and alike or the only one."""
+    old = [p for p in old if p.kind != "blank" and p.ids]
+    new = [i for i in new if i.kind != "blank"]
+    if len(old) == 1 and len(new) == 1 and _class(old[0].kind) == _class(new[0].kind):
+        yield old[0], new[0]
+        return
+    if len(old) * len(new) > _PAIRS:
+        return
+    words = [_words(p.data) for p in old]
+    begin = 0
+    for item in new:
+        mine = _words(item.text)
+        scores = [
+            (_likeness(mine, words[k]), -k) for k in range(begin, len(old)) if _class(old[k].kind) == _class(item.kind)
+        ]
+        best, at = max(scores, default=(0.0, 0))
+        if best >= ALIKE:
+            yield old[-at], item
+            begin = -at + 1
+
+
+def _class(kind: str) -> str:
+    return "bullet" if kind == "ordered" else kind
+
+
+def _words(text: bytes) -> set[bytes]:
+    return set(text.translate(bytes(c if chr(c).isalnum() or c > 127 else 32 for c in range(256))).split())
+
+
+def _likeness(one: set[bytes], other: set[bytes]) -> float:
+    return len(one & other) / max(len(one), len(other), 1)
+
+
+# --- where everything stands --------------------------------------------------------------------------------
+
+
+def _place(view: View, items: list[Item], tag: str, ops: "list[Op]", stands: list[Stand]) -> None:
+    """Adds the operations that make the items stand in this order, and notes where each stands."""
+    keys = _fixed(items)
+    nexts: list[str | None] = [None] * len(items)
+    for n in range(len(items) - 2, -1, -1):
+        nexts[n] = keys[n + 1] if keys[n + 1] is not None else nexts[n + 1]
+    titles = {(p.level, p.title) for p in view.pieces if p.kind == "heading"}
+    suffixes = [p.suffix for p in view.pieces if p.suffix]
+    left: str | None = None
+    n = 0
+    while n < len(items):
+        run = _run(items, keys, n)
+        at = keys[n]
+        stem, targets = "", []
+        if at is None:
+            right = nexts[n + len(run) - 1]
+            stem = position.between(left, right if right != left else None, f"{tag}{n:x}")
+            at = position.key(stem, 0)
+        piece = items[n].old
+        if piece is None or not piece.ids:
+            ops.append(_add(view.doc, run, stem, titles, suffixes))
+        elif not items[n].kept:
+            text = _without(items[n].text, suffixes)
+            ops.append(_replace(view.doc, piece.ids, piece.slots[0], at, items[n].kind, text))
+        elif stem:
+            targets = [t for i in run if i.old is not None for t in i.old.ids]
+            ops.append({"op": "move", "targets": targets, "at": stem, "eol": piece.ending.decode()})
+        offset = stands[-1].end if stands else 0
+        ordinal = 0
+        for item in run:
+            here = position.key(stem, ordinal) if stem else at
+            stands.append(Stand(offset, offset + len(item.text), here, item.old))
+            offset += len(item.text)
+            ordinal += len(item.old.ids) if targets and item.old is not None else 1
+        left = position.key(stem, max(len(run), len(targets)) - 1) if stem else at
+        n += len(run)
+
+
+def _run(items: list[Item], keys: "list[str | None]", n: int) -> list[Item]:
+    """Returns the items from `n` on that one operation can take: new ones, or old ones that need a place."""
+
+    def sort(i: int) -> str:
+        old = items[i].old
+        if old is None or not old.ids:
+            return "new"
+        return f"pin {old.ending!r}" if keys[i] is None and items[i].kept else "alone"
+
+    end = n + 1
+    while sort(n) != "alone" and end < len(items) and sort(end) == sort(n) and end - n < 30_000:
+        end += 1
+    return items[n:end]
+
+
+def _fixed(items: list[Item]) -> "list[str | None]":
+    """Returns each item's key if it keeps its place: the longest part of the old pieces that stands in increasing order."""
+    from bisect import bisect_right
+
+    tops: list[tuple[str, int]] = []  # (key, index) of the last of the best run of each length
+    before: dict[int, int] = {}
+    for n, item in enumerate(items):
+        key = item.old.placed if item.old is not None and item.old.ids else None
+        if key is not None:
+            at = bisect_right(tops, (key, n))
+            before[n] = tops[at - 1][1] if at else -1
+            tops[at : at + 1] = [(key, n)]
+    keys: list[str | None] = [None] * len(items)
+    n = tops[-1][1] if tops else -1
+    while n >= 0:
+        piece = items[n].old
+        keys[n] = piece.placed if piece is not None else None
+        n = before[n]
+    return keys
+
+
+def _add(
+    doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", suffixes: list[bytes]
+) -> "Op":
+    texts = [_without(i.text, suffixes) for i in run]
+    op: Op = {"op": "add", "doc": doc, "at": stem, "kinds": "".join(CODES[i.kind] for i in run), "blocks": texts}
+    for item in run:
+        if item.kind == "heading":
+            block = markdown.parse(item.text)[0]
+            if (block.level, markdown.heading_title(block)) in titles:
+                op["apart"] = True  # its writer saw the other one: two headings on purpose
+    return op
+
+
+def _without(text: bytes, suffixes: list[bytes]) -> bytes:
+    """Returns a block without the note on its first line that marks an open conflict: that is not the writer's text."""
+    for suffix in suffixes:
+        text = strip_suffix(text, suffix)
+    return text
+
+
+def _replace(doc: str, targets: list[str], slot: str, at: str, kind: str, text: bytes) -> "Op":
+    return {
+        "op": "replace", "doc": doc, "targets": list(targets), "slot": slot, "at": at,
+        "kinds": CODES[kind], "blocks": [text],
+    }  # fmt: skip
+
+
+def _beside(doc: str, stands: list[Stand], conflict: Conflict, seen: list[str], tag: str) -> "list[Op]":
+    """Returns what puts the other side of a clash beside ours: in one slot with it, so that both are alternatives.
+
+    Where the other side removed what we changed, it is the tombstone that makes the conflict.
+    """
+    if not conflict.theirs.strip():
+        return [{"op": "remove", "targets": seen}] if seen else []
+    inside = [s for s in stands if s.start < conflict.end and s.end > conflict.start and s.piece and s.piece.ids]
+    inside = [s for s in inside if s.piece and s.piece.kind != "blank"]
+    left = max((s.key for s in stands if s.end <= max(conflict.end, conflict.start)), default=None)
+    right = min((s.key for s in stands if left is None or s.key > left), default=None)
+    slot = inside[0].piece.slots[0] if inside and inside[0].piece else ""
+    at = position.key(position.between(left, right, tag), 0)
+    return [_replace(doc, seen, slot, at, markdown.kind_of(conflict.theirs), conflict.theirs)]

@@ -1,0 +1,153 @@
+"""The one three-way merge of Markdown: base, ours, theirs in, text and conflicts out; knows no files and no entries.
+
+`docs/merge.md` says the rules, each with an example.
+"""
+
+from memshim.text.blocks import BOM, eol_of, split_lines
+from memshim.text.settle import Clash, Settled
+from memshim.text.weave import Weave
+
+LIMIT = 32 * 1024 * 1024  # bytes of one text
+LINES = 500_000
+
+
+class MergeLimitError(ValueError):
+    """Says that a text is too large to be merged."""
+
+
+class Conflict:
+    """Holds two changes that do not merge.
+
+    `base`, `ours` and `theirs` are the exact bytes of whole lines; an empty one was deleted. Ours stands in the merged
+    text, at bytes `start` to `end`.
+    """
+
+    __slots__ = ("base", "end", "ours", "start", "theirs")
+
+    def __init__(self, start: int, end: int, base: bytes, ours: bytes, theirs: bytes) -> None:
+        self.start = start
+        self.end = end
+        self.base = base
+        self.ours = ours
+        self.theirs = theirs
+
+    def __repr__(self) -> str:
+        return f"Conflict({self.start}, {self.end}, {self.base!r}, {self.ours!r}, {self.theirs!r})"
+
+
+class Merged:
+    """Holds what a merge came to: the `text`, the `conflicts` in it, and what was `settled` by a rule.
+
+    Where a conflict stands, `text` has ours.
+    """
+
+    __slots__ = ("conflicts", "settled", "text")
+
+    def __init__(self, text: bytes, conflicts: list[Conflict], settled: list[Settled]) -> None:
+        self.text = text
+        self.conflicts = conflicts
+        self.settled = settled
+
+    def render(
+        self, ours: bytes = b"ours", base: bytes = b"base", theirs: bytes = b"theirs", marker_size: int = 7
+    ) -> bytes:
+        """Returns the text with git's diff3 markers around the conflicts; the text itself if there are none.
+
+        Every text between markers ends in a line end, so that each marker stands on a line of its own.
+        """
+        eol = eol_of(self.text)
+        out = bytearray()
+        at = 0
+        for conflict in self.conflicts:
+            out += self.text[at : conflict.start]
+            for mark, label, text in (
+                (b"<", ours, conflict.ours),
+                (b"|", base, conflict.base),
+                (b"=", b"", conflict.theirs),
+            ):
+                out += mark * marker_size + (b" " + label if label else b"") + eol + text
+                if text and not text.endswith(b"\n"):
+                    out += eol
+            out += b">" * marker_size + b" " + theirs + eol
+            at = conflict.end
+        return bytes(out + self.text[at:])
+
+
+def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
+    """Merges the changes that two sides made to one Markdown text.
+
+    Guarantees that every line which is new on a side is in the text, in a conflict, or in a `Settled` value; that a
+    line which one side deleted and the other left alone stays deleted; and merge(b, b, x) = merge(b, x, b) =
+    merge(b, x, x) = x. Bytes that nobody changed are not touched. Conflict markers in a text are lines like others.
+    Pure; raises MergeLimitError for texts over 32 MiB or 500,000 lines.
+    """
+    if ours == theirs or theirs == base:
+        return Merged(ours, [], [])
+    if ours == base:
+        return Merged(theirs, [], [])
+    sides = (base, ours, theirs)
+    for text in sides:
+        if len(text) > LIMIT or text.count(b"\n") > LINES:
+            raise MergeLimitError(f"too large to merge: over {LIMIT >> 20} MiB or {LINES} lines")
+    marked = [text.startswith(BOM) for text in sides]
+    ended = [text.endswith(b"\n") or not text for text in sides]
+    eol = eol_of(base if b"\n" in base else ours + theirs)
+    lines = []
+    for text, has_bom, has_end in zip(sides, marked, ended, strict=True):
+        lines.append(split_lines((text[3:] if has_bom else text) + (b"" if has_end else eol)))
+    parts, settled = woven(lines[0], lines[1], lines[2], eol)
+    return assemble(parts, settled, BOM if changed(marked) else b"", eol, ended)
+
+
+def changed(flags: list[bool]) -> bool:
+    """Merges a yes or no three ways: the side that changed it."""
+    return flags[1] if flags[1] != flags[0] else flags[2]
+
+
+def woven(
+    base: list[bytes], ours: list[bytes], theirs: list[bytes], eol: bytes
+) -> tuple[list[list[bytes] | Clash], list[Settled]]:
+    """Weaves the lines, and checks that no new line is missing; if one were, the whole would be a conflict."""
+    weave = Weave(base, list(ours), list(theirs), eol)
+    weave.run()
+    there = set()
+    for part in weave.parts:
+        for lines in [part] if isinstance(part, list) else [part.ours, part.theirs]:
+            there.update(split_lines(b"".join(lines)))
+    new = (set(ours) | set(theirs)) - set(base) - there
+    if new:
+        there = {line.rstrip() for line in there}
+        for ruling in weave.settled:
+            there.update(line.rstrip() for line in ruling.dropped.split(b"\n"))
+        if any(line.rstrip() and line.rstrip() not in there for line in new):
+            return [Clash(base, ours, theirs)], []
+    return weave.parts, weave.settled
+
+
+def assemble(
+    parts: list[list[bytes] | Clash], settled: list[Settled], bom: bytes, eol: bytes, ended: list[bool]
+) -> Merged:
+    """Joins the parts to bytes. The last line has a line end unless a side took it away or nobody had one."""
+    while parts and isinstance(parts[-1], list) and not any(parts[-1]):
+        parts.pop()
+    out = bytearray(bom)
+    conflicts = []
+    for part in parts:
+        if isinstance(part, list):
+            out += b"".join(part)
+            continue
+        texts = [b"".join(lines) for lines in (part.base, part.ours, part.theirs)]
+        if part is parts[-1]:
+            texts = [text if end else chomp(text) for text, end in zip(texts, ended, strict=True)]
+        start = len(out)
+        out += texts[1]
+        conflicts.append(Conflict(start, len(out), texts[0], texts[1], texts[2]))
+    text = bytes(out)
+    if not changed(ended) and parts and isinstance(parts[-1], list):
+        text = chomp(text)
+    return Merged(text, conflicts, settled)
+
+
+def chomp(text: bytes) -> bytes:
+    """Takes the last line end off a text."""
+    return text[: -2 if text.endswith(b"\r\n") else -1] if text.endswith(b"\n") else text

@@ -1,0 +1,165 @@
+"""The frame around one journal record: found again after any damage, forged by no text.  Must not know what it holds.
+
+A record is one line that opens an HTML comment, one line of JSON, a line that closes the comment, and then the
+record's texts as they are, so that a journal reads as Markdown:
+
+    <!-- memshim 5f3a9c01 148
+    {"v":1,"id":"...","kind":"append",...}
+    -->
+    - use uv
+
+The first number is the CRC-32 of everything after its line, the second its length in bytes.  A line of a text that
+begins like a frame (after any number of backslashes) is written with one backslash more: no text can look like a frame,
+not even to a reader that has lost its place.
+"""
+
+import zlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+MARK = b"<!-- memshim "
+_CLOSE = b"\n-->\n"
+_HEAD_MAX = len(MARK) + 8 + 1 + 12 + 1
+MAX_BYTES = 64 * 1024 * 1024
+"""The longest record that is written or believed; a longer text is refused before anything is touched."""
+
+
+class Found:
+    """Is one thing met while reading: a record (`meta`, `texts`) or, with `meta` None, a damaged or unfinished range."""
+
+    __slots__ = ("end", "meta", "start", "texts")
+
+    def __init__(self, start: int, end: int, meta: "dict[str, Any] | None", texts: "list[bytes]") -> None:
+        self.start = start
+        self.end = end
+        self.meta = meta
+        self.texts = texts
+
+
+def encode(meta: "dict[str, Any]", texts: "Sequence[bytes]" = ()) -> bytes:
+    """Returns the bytes of one record; `decode` gives back the same meta and the same texts, byte for byte.
+
+    Raises ValueError where the record would be longer than `MAX_BYTES`.
+    """
+    body = dumps({**meta, "texts": [len(t) for t in texts]}) + _CLOSE
+    for text in texts:
+        body += _escape(text)
+        if not body.endswith(b"\n"):
+            body += b"\n"
+    if len(body) > MAX_BYTES:
+        raise ValueError(f"A record of {len(body)} bytes is over the limit of {MAX_BYTES}")
+    return MARK + b"%08x %d\n" % (zlib.crc32(body), len(body)) + body
+
+
+def scan(data: bytes, start: int = 0) -> "Iterator[Found]":
+    """Yields every record from `start`, and every range that is none; never raises, whatever the bytes are.
+
+    An unfinished record at the end (a torn append) is the last range and reaches to the end of the data.
+    """
+    at = start
+    while at < len(data):
+        found = _record_at(data, at)
+        if found is None:
+            again = data.find(b"\n" + MARK, at)
+            end = len(data) if again < 0 else again + 1
+            found = Found(at, end, None, [])
+        yield found
+        at = found.end
+
+
+def _record_at(data: bytes, at: int) -> "Found | None":
+    if not data.startswith(MARK, at):
+        return None
+    line_end = data.find(b"\n", at, at + _HEAD_MAX)
+    head = data[at + len(MARK) : line_end].split(b" ") if line_end > 0 else []
+    if len(head) != 2 or len(head[0]) != 8 or not head[1].isdigit():
+        return None
+    body = data[line_end + 1 : line_end + 1 + int(head[1])]
+    if len(body) != int(head[1]) or b"%08x" % zlib.crc32(body) != head[0]:
+        return None
+    decoded = _decode_body(body)
+    if decoded is None:
+        return None
+    return Found(at, line_end + 1 + len(body), *decoded)
+
+
+def _decode_body(body: bytes) -> "tuple[dict[str, Any], list[bytes]] | None":
+    import json  # not on the append path: it costs as much as most of an interpreter's start
+
+    meta_end = body.find(_CLOSE)
+    if meta_end < 0:
+        return None
+    try:
+        meta = json.loads(body[:meta_end])
+        lengths = meta.pop("texts")
+        rest = _unescape(body[meta_end + len(_CLOSE) :])
+        texts, at = [], 0
+        for length in lengths:
+            text = rest[at : at + length]
+            if len(text) != length:
+                return None
+            texts.append(text)
+            at += length + (1 if text and not text.endswith(b"\n") else 0)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return meta, texts
+
+
+def last_time(tail: bytes) -> str:
+    """Returns the `time` of the last frame that begins in `tail`, or "" (cheap: looks at the frame, checks nothing)."""
+    at = tail.rfind(b"\n" + MARK)
+    begin = tail.find(b'"time":"', at + 1)
+    time = tail[begin + 8 : begin + 24] if begin >= 0 else b""
+    return time.decode() if len(time) == 16 and not time.strip(b"0123456789abcdef") else ""
+
+
+def _escape(text: bytes) -> bytes:
+    return _shift(text, 1) if MARK in text else text
+
+
+def _unescape(text: bytes) -> bytes:
+    return _shift(text, -1) if b"\\" + MARK in text else text
+
+
+def _shift(text: bytes, by: int) -> bytes:
+    """Adds or takes one backslash at each line that is backslashes (for -1: at least one) and then the mark."""
+    lines = text.split(b"\n")
+    for i, line in enumerate(lines):
+        bare = line.lstrip(b"\\")
+        if bare.startswith(MARK) and (by > 0 or len(bare) < len(line)):
+            lines[i] = b"\\" + line if by > 0 else line[1:]
+    return b"\n".join(lines)
+
+
+_ESCAPES = {i: f"\\u{i:04x}" for i in [*range(32), 0x3C, 0x3E, 0x7F, 0x2028, 0x2029]}
+_ESCAPES.update({0x22: '\\"', 0x5C: "\\\\", 10: "\\n"})
+
+
+def dumps(value: "Any") -> bytes:
+    """Returns compact JSON in which no `<` or `>` stands, so that it cannot end the comment around it.
+
+    Knows None, bool, int, str, list, tuple and dict; a lone surrogate (a byte that was no UTF-8) becomes an escape.
+    """
+    return _json(value).encode("utf-8")
+
+
+def _json(value: "Any") -> str:
+    if isinstance(value, str):
+        text = value.translate(_ESCAPES)
+        if not text.isascii():
+            text = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
+        return f'"{text}"'
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_json(str(k))}:{_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_json, value)) + "]"
+    raise TypeError(f"no JSON for {type(value).__name__}")
