@@ -70,7 +70,7 @@ def _append(options: dict[str, str], text: str) -> int:
         document_name(doc)
     layout = Layout(resolve(options.get("--store")))
     layout.check_ours()
-    if not layout.exists:
+    if not layout.is_store():
         from memshim.store.create import create
 
         create(layout)

@@ -15,7 +15,9 @@ from memshim.cli.common import write_bytes
 @click.option("-L", "labels", multiple=True, metavar="NAME", help="Label for ours, base, theirs, in this order.")
 @click.option("--explain", is_flag=True, help="Say on standard error which rules settled what.")
 @click.option("--marker-size", default=7, type=click.IntRange(1, 1000), help="How long conflict markers are.")
-@click.option("-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output."
+)
 def merge_file_command(
     base: str, ours: str, theirs: str, labels: tuple[str, ...], explain: bool, marker_size: int, output: str | None
 ) -> int:

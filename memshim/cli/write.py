@@ -45,8 +45,7 @@ def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
 @click.option("--raw", is_flag=True, help="Add nothing: no list mark.")
 @click.option("--no-publish", is_flag=True, help="Do not bring the document up to date now.")
 @json_option
-@click.pass_context
-def append_command(ctx: click.Context, **_: object) -> int:
+def append_command(**_: object) -> int:
     """Add a note; when its id is printed it is durable, and never refused because of others.
 
     One line of plain TEXT becomes a bullet. TEXT may begin with "-"; a TEXT of exactly "-" reads standard input.
@@ -64,7 +63,15 @@ def append_command(ctx: click.Context, **_: object) -> int:
 @why_option
 @json_option
 def edit_command(
-    old: str, new: str, store: str | None, agent: str | None, doc: str, expect: str | None, strict: bool, why: str, as_json: bool
+    old: str,
+    new: str,
+    store: str | None,
+    agent: str | None,
+    doc: str,
+    expect: str | None,
+    strict: bool,
+    why: str,
+    as_json: bool,
 ) -> int:
     """Replace the one occurrence of A by B; merged if the document has moved on and nothing clashes."""
     opened = open_store(store, agent)
@@ -116,7 +123,11 @@ def _changed(change: Change, doc: str, as_json: bool) -> None:
 
 def _refused(error: RevisionMismatch, as_json: bool) -> int:
     clashes = [
-        {"base": b.decode("utf-8", "replace"), "ours": o.decode("utf-8", "replace"), "theirs": t.decode("utf-8", "replace")}
+        {
+            "base": b.decode("utf-8", "replace"),
+            "ours": o.decode("utf-8", "replace"),
+            "theirs": t.decode("utf-8", "replace"),
+        }
         for b, o, t in error.conflicts
     ]
     if as_json:

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from memshim.errors import DocumentUnreadable, DocumentUnusable
+from memshim.errors import DocumentUnusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +42,10 @@ def read_document(path: str) -> "tuple[bytes, os.stat_result] | None":
         return None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
-            hint = (
-                "Put a regular file in its place; agents' own tools refuse to write through a link as well."
-            )
+            hint = "Put a regular file in its place; agents' own tools refuse to write through a link as well."
             raise DocumentUnusable(f"{path} is a symbolic link, so memshim leaves it alone.", hint) from error
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise DocumentUnusable(
-                f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}"
-            ) from error
+            raise DocumentUnusable(f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}") from error
         if error.errno in (errno.ENXIO, errno.ENODEV):
             raise DocumentUnusable(f"{path} is not a regular file.", "Move it away.") from error
         raise

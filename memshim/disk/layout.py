@@ -51,8 +51,7 @@ class Layout:
         """Returns the path of a document."""
         return os.path.join(self.root, name)
 
-    @property
-    def exists(self) -> bool:
+    def is_store(self) -> bool:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))
 

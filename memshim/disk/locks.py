@@ -43,9 +43,7 @@ class SidecarLock:
                 raise LockTimeout(
                     f"The store's lock was not free within {self.timeout:g} s: {self.path}",
                     holder,
-                    f"It is held by {holder}."
-                    if holder
-                    else "See who has the file open, for example with lsof.",
+                    f"It is held by {holder}." if holder else "See who has the file open, for example with lsof.",
                 )
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()} ({self.who})\n".encode(), 0)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memshim.store.history import Revision
+    from memshim.text.entry import Op
 
 EXTERNAL = "external"
 SETTLED_S = 10.0
@@ -64,27 +65,32 @@ def adopt_text(turn: Turn, doc: str, name: str, data: bytes) -> None:
     """Takes in a text that somebody put into a document, unless it says nothing that we do not know."""
     history = turn.history(doc)
     published = history.published
+    if published is not None and published.revision == revision_of(data) and not published.confirmed:
+        history.confirm(published.revision, time.time())  # a crash came after it had reached the disk
+    foreign, base = base_of(turn, doc, data)
+    if foreign:
+        _take_in(turn, doc, data, base)
+
+
+def base_of(turn: Turn, doc: str, data: bytes) -> "tuple[bool, Revision | None]":
+    """Tells whether a text on disk is a foreign change, and of which revision (None: of nothing, a new document)."""
+    history = turn.history(doc)
+    published = history.published
     revision = revision_of(data)
-    if published is not None and published.revision == revision:
-        if not published.confirmed:
-            history.confirm(revision, time.time())  # a crash came after it had reached the disk
-        return
-    view = turn.memory.view(doc)
-    if view.text == data:
-        return
+    if data == turn.memory.view(doc).text or (published is not None and published.revision == revision):
+        return False, None
     if published is None:
-        bases = []  # a new document, or one whose deletion was recorded: nothing that it lacks was deleted here
-    elif history.knows(revision):
+        return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here
+    if history.knows(revision):
         if not published.confirmed or time.time() - published.confirmed < SETTLED_S:
-            return  # a stale writer, or a crash before the newer one reached the disk: publish again
-        bases = [history.find(published.revision)]  # a revert
-    else:
-        bases = list(history.recent())
-    base = bases[nearest(data, (b.text for b in bases))] if bases else None
-    _take_in(turn, doc, data, base)
+            return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again
+        return True, history.find(published.revision)  # a revert
+    bases = list(history.recent())
+    return True, bases[nearest(data, (b.text for b in bases))] if bases else None
 
 
 def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
+    """Merges a foreign text into the view, once, and records the result as an entry of `external`."""
     view = turn.memory.view(doc)
     known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
     merged = merge(known, view.text, data)
@@ -111,9 +117,9 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
     history = turn.history(doc)
     targets = [i for ids, _ in history.find(revision).pieces for i in ids]
     shown = {i for p in turn.memory.view(doc).pieces for i in p.ids}
-    ops = [{"op": "doc", "do": "delete", "doc": doc}]
+    ops: list[Op] = [{"op": "doc", "do": "delete", "doc": doc}]
     if targets:
-        ops.append({"op": "remove", "targets": [t for t in targets if t in shown]})
+        ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})
     name = turn.memory.state.name(doc)
     turn.record("adopt", EXTERNAL, ops)
     history.forget_published()

@@ -31,7 +31,7 @@ def create(layout: Layout) -> bool:
     """
     _refuse_ours(layout)
     layout.check_ours()
-    if layout.exists:
+    if layout.is_store():
         return False
     parent = os.path.dirname(layout.state)
     files.make_folder(parent)
@@ -46,7 +46,7 @@ def create(layout: Layout) -> bool:
         os.rename(fresh, layout.state)
     except OSError as error:
         _remove_tree(fresh)
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.exists:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.is_store():
             return False
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise StoreUnusable(

@@ -22,7 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Hint = list[int]  # inode, offset, CRC-32 of the bytes before the offset, size and mtime_ns when last looked at
+    Hint = list[
+        int
+    ]  # inode, offset, CRC-32 of the bytes before it, size and mtime_ns when looked at, entries before it
     Hints = dict[str, Hint]
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -181,7 +183,7 @@ def read_tails(folder: str, hints: "Hints") -> "Iterator[Tail]":
         path = os.path.join(folder, name)
         try:
             status = os.stat(path, follow_symlinks=False)
-            if hint and hint[0] == status.st_ino and hint[3:] == [status.st_size, status.st_mtime_ns]:
+            if hint and hint[0] == status.st_ino and hint[3:5] == [status.st_size, status.st_mtime_ns]:
                 continue
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -196,9 +198,9 @@ def read_tails(folder: str, hints: "Hints") -> "Iterator[Tail]":
 
 def _read_tail(name: str, fd: int, hint: "Hint | None") -> Tail:
     status = os.fstat(fd)
-    start = 0
+    start = count = 0
     if hint and hint[0] == status.st_ino and status.st_size >= hint[1] and _proof(fd, hint[1]) == hint[2]:
-        start = hint[1]
+        start, count = hint[1], hint[5]
     entries, damage = [], []
     end = start
     data = files.read_all(fd, start)
@@ -210,7 +212,8 @@ def _read_tail(name: str, fd: int, hint: "Hint | None") -> Tail:
         entry = from_record(found.meta, found.texts)
         if entry is not None:
             entries.append(entry)
-    return Tail(name, entries, damage, [status.st_ino, end, _proof(fd, end), status.st_size, status.st_mtime_ns])
+    place = [status.st_ino, end, _proof(fd, end), status.st_size, status.st_mtime_ns, count + len(entries)]
+    return Tail(name, entries, damage, place)
 
 
 def read_rest(path: str, offset: int) -> list[Entry]:

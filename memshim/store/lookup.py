@@ -45,7 +45,9 @@ def blocks_of(memory: Memory, name: str) -> "list[Facts]":
     made = [memory.state.facts.get(i) for _, _, i, _ in wanted.new_blocks()]
     live = [f for f in made if f is not None and f.alive() and f.definition().kind != "blank"]
     if not live:
-        raise NotFound(f"Nothing of entry {wanted.id} is in a document any more.", "memshim log says what became of it.")
+        raise NotFound(
+            f"Nothing of entry {wanted.id} is in a document any more.", "memshim log says what became of it."
+        )
     return live
 
 
@@ -97,7 +99,7 @@ def removal(view: "View", ids: set[str]) -> "list[Op]":
         blank_before = before is None or before.kind == "blank" or bool(set(targets) & set(before.ids))
         if after is not None and after.kind == "blank" and after.ids and blank_before and piece.kind != "heading":
             targets += after.ids
-    return [{"op": "remove", "targets": list(dict.fromkeys(targets))}]
+    return [{"op": "remove", "doc": view.doc, "targets": list(dict.fromkeys(targets))}]
 
 
 def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
@@ -119,14 +121,15 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
     gone = [t for op in wanted.ops if op.get("op") in ("remove", "replace") for t in op["targets"]]
     if gone and not any(True for _ in wanted.new_blocks()):
         docs = [op["doc"] for op in wanted.ops if op.get("op") == "doc" and op.get("do") == "delete"]
-        facts = _known(memory, gone)
+        facts = known(memory, gone)
         doc = docs[0] if docs else (facts[0].definition().doc if facts else "")
         return doc, _undo(memory, [wanted.id], doc if docs else None)
-    facts = _known(memory, [i for _, _, i, _ in wanted.new_blocks()])
+    facts = known(memory, [i for _, _, i, _ in wanted.new_blocks()])
     return (facts[0].definition().doc if facts else ""), _restore(memory, facts)
 
 
-def _known(memory: Memory, blocks: "Iterable[str]") -> "list[Facts]":
+def known(memory: Memory, blocks: "Iterable[str]") -> "list[Facts]":
+    """Returns what is known of blocks, live or dead."""
     found = (memory.state.facts.get(b) or memory.snapshot.past.block(b) for b in blocks)
     return [f for f in found if f is not None and f.defs]
 
@@ -137,7 +140,7 @@ def _restore(memory: Memory, blocks: "list[Facts]") -> "list[Op]":
     for facts in blocks:
         killers = [e for e in facts.killers() if e not in memory.state.dropped]
         if killers:
-            ops.append({"op": "restore", "targets": [facts.id], "undoes": killers})
+            ops.append({"op": "restore", "doc": facts.definition().doc, "targets": [facts.id], "undoes": killers})
     if not ops:
         raise NotFound("Nothing of it is forgotten.", "memshim log says what happened to it.")
     return ops
@@ -150,7 +153,9 @@ def _undo(memory: Memory, entries: list[str], doc: str | None) -> "list[Op]":
         found = memory.entry(name)
         for op in found.ops if found is not None else ():
             targets += op["targets"] if op.get("op") in ("remove", "replace") else []
-    ops: list[Op] = [{"op": "restore", "targets": list(dict.fromkeys(targets)), "undoes": entries}] if targets else []
+    gone = list(dict.fromkeys(targets))
+    where = next((f.definition().doc for f in known(memory, gone)), "")
+    ops: list[Op] = [{"op": "restore", "doc": doc or where, "targets": gone, "undoes": entries}] if gone else []
     if doc is not None and memory.state.deleters(doc):
         ops.insert(0, {"op": "doc", "do": "restore", "doc": doc, "undoes": memory.state.deleters(doc)})
         ops.append({"op": "doc", "do": "create", "doc": doc})

@@ -74,9 +74,7 @@ class Memory:
         import heapq
 
         past = self.snapshot.past
-        streams = [
-            self._segment(name) for name in (row[0] for row in past.entries)
-        ]
+        streams = [self._segment(name) for name in (row[0] for row in past.entries)]
         fresh = sorted(self.new.values(), key=lambda e: (e.time, e.id), reverse=True)
         last = ""
         for entry in heapq.merge(iter(fresh), *streams, key=lambda e: (e.time, e.id), reverse=True):

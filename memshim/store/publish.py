@@ -115,18 +115,14 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     _take_owner(aside, path)
     try:
         displaced = _swap(aside, path, data)
-    except FileExistsError:
-        displaced = False
-    except FileNotFoundError:  # removed in between
-        displaced = False
-    except BaseException:
-        files.unlink_quietly(aside)
-        raise
-    if displaced is False:
+    except (FileExistsError, FileNotFoundError):  # made or removed in between
         files.unlink_quietly(aside)
         if before is not None:
             history.restore_note(before)
         return False
+    except BaseException:
+        files.unlink_quietly(aside)
+        raise
     files.sync_folder(turn.layout.root)
     history.confirm(revision, time.time())
     if displaced is None or displaced == data or history.knows(revision_of(displaced)):
@@ -135,7 +131,7 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     return False
 
 
-def _swap(aside: str, path: str, expected: bytes | None) -> "bytes | None | bool":
+def _swap(aside: str, path: str, expected: bytes | None) -> bytes | None:
     """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while."""
     if expected is None:
         os.link(aside, path)

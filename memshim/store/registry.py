@@ -25,6 +25,6 @@ def known() -> list[str]:
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         data = files.read(os.path.join(folder, name))
         root = os.fsdecode((data or b"").rstrip(b"\n"))
-        if root and os.path.isdir(root) and Layout(root).exists:
+        if root and os.path.isdir(root) and Layout(root).is_store():
             found.append(root)
     return found

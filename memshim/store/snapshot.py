@@ -139,9 +139,7 @@ def _read(layout: Layout, digest: str) -> Snapshot:
         raise FileNotFoundError(2, "no snapshot", path)
     found = next(record.scan(data), None)
     if found is None or found.meta is None or sha256(data).hexdigest()[:32] != digest:
-        raise StoreUnusable(
-            f"The snapshot {path} is damaged.", "memshim check --repair rebuilds it from the journals."
-        )
+        raise StoreUnusable(f"The snapshot {path} is damaged.", "memshim check --repair rebuilds it from the journals.")
     meta = found.meta
     state = State()
     texts = iter(found.texts)

@@ -4,10 +4,20 @@ import contextlib
 import os
 import time
 
-from memshim.disk import locks
+from memshim.disk import files, locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
-from memshim.errors import Ambiguous, BadInput, LockTimeout, MemshimError, NotFound, RevisionMismatch, StoreUnusable
-from memshim.store import adopt, append, compact, create, identity, publish
+from memshim.errors import (
+    Ambiguous,
+    BadInput,
+    LockTimeout,
+    MemshimError,
+    NoStore,
+    NotFound,
+    RevisionMismatch,
+    StoreTooNew,
+    StoreUnusable,
+)
+from memshim.store import adopt, append, compact, create, identity, lookup, publish
 from memshim.store.history import History, revision_of
 from memshim.store.journal import Journal
 from memshim.store.memory import Memory
@@ -21,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from memshim.store.check import Finding
     from memshim.text.entry import Entry, Op
+    from memshim.text.fold import Conflict
 
 LOCK_TIMEOUT_S = 30.0
 TAIL_ENTRIES = 256
@@ -61,6 +73,18 @@ class Change:
         self.notes = notes
 
 
+class Clash:
+    """Is an open conflict as people see it: each side's text, agent and time; a side with no text removed it."""
+
+    __slots__ = ("base", "doc", "label", "sides")
+
+    def __init__(self, label: str, doc: str, base: bytes, sides: list[tuple[bytes, str, str]]) -> None:
+        self.label = label
+        self.doc = doc
+        self.base = base
+        self.sides = sides
+
+
 class Store:
     """Is one folder of memory that any number of processes, threads and agents read and change at once.
 
@@ -93,8 +117,6 @@ class Store:
         """
         folder = os.fspath(path)
         if not os.path.isdir(folder):
-            from memshim.errors import NoStore
-
             raise NoStore(f"There is no folder {folder}", f"To make a store there: memshim init --store {folder}")
         return cls(Layout(folder), agent_id(agent), session, lock_timeout)
 
@@ -184,7 +206,9 @@ class Store:
         """
         before, after = _bytes(old), _bytes(new)
         if not before:
-            raise BadInput("The text to replace is empty.", 'For example: memshim edit --old "- use pip" --new "- use uv"')
+            raise BadInput(
+                "The text to replace is empty.", 'For example: memshim edit --old "- use pip" --new "- use uv"'
+            )
         return self._change("edit", doc, expected, strict, why, lambda base: _replace_once(base, before, after))
 
     def write(
@@ -270,24 +294,26 @@ class Store:
 
     # -- forgetting -----------------------------------------------------------------------------------------
 
-    def forget(self, id: str | None = None, *, text: "str | bytes | None" = None, doc: str | None = None, why: str = "") -> Change:
+    def forget(
+        self, id: str | None = None, *, text: "str | bytes | None" = None, doc: str | None = None, why: str = ""
+    ) -> Change:
         """Removes a block, or all live blocks of an entry, for good: it stays removed while a writer still carries it.
 
         By `text`: the one live block equal to it without list mark and outer space, else the only one that contains it.
         Raises NotFound, or Ambiguous with the ids.
         """
-        from memshim.store import lookup
-
         with self.turn() as turn:
-            found = lookup.blocks_of(turn.memory, id) if id is not None else lookup.block_with(turn.memory, _bytes(text or b""), doc)
+            found = (
+                lookup.blocks_of(turn.memory, id)
+                if id is not None
+                else lookup.block_with(turn.memory, _bytes(text or b""), doc)
+            )
             where = found[0].definition().doc
             ops = lookup.removal(turn.memory.view(where), {f.id for f in found})
             return self._record(turn, "forget", where, ops, why)
 
     def restore(self, what: str, *, why: str = "") -> Change:
         """Takes a tombstone back: of a forgotten entry or block, of a forget entry, or of a removed document by its name."""
-        from memshim.store import lookup
-
         with self.turn() as turn:
             where, ops = lookup.restoration(turn.memory, what)
             return self._record(turn, "restore", where, ops, why)
@@ -296,20 +322,22 @@ class Store:
 
     def read(self, doc: str = INDEX) -> View:
         """Returns the merged view, journals' tails included; takes in what stands on disk if the lock is free soon."""
-        memory = self.memory()
+        return self.view_of(self.memory(), doc)
+
+    @staticmethod
+    def view_of(memory: Memory, doc: str = INDEX) -> View:
+        """Returns the view of a document in one reading of the store."""
         return View(memory.view(memory.document_id(doc)))
 
     def memory(self) -> Memory:
         """Returns one reading of the store, foreign changes taken in where possible; for a folder that is no store, its text."""
-        from memshim.errors import StoreTooNew
-
         try:
             with self.turn(timeout=0.5) as turn:
                 self._report(turn)
                 return turn.memory
         except (LockTimeout, StoreTooNew, PermissionError, StoreUnusable) as error:
             self.notes = [f"Read without taking in changes: {error}"]
-        if self.layout.exists:
+        if self.layout.is_store():
             return Memory(self.layout)
         raise StoreUnusable(f"{self.layout.root} is no store, and cannot become one.", "Make the folder writable.")
 
@@ -328,10 +356,73 @@ class Store:
                     return done
             time.sleep(min(turn.wait, 0.05))
 
+    def plan(self) -> list[tuple[str, bytes, bytes]]:
+        """Returns what a compaction would change on disk, as (document, before, after), and changes nothing."""
+        changes = []
+        with self.turn(take_in=False) as turn:
+            for doc, name in turn.documents().items():
+                found = files.read_document(self.layout.document(name))
+                before = found[0] if found is not None else b""
+                foreign, base = adopt.base_of(turn, doc, before) if found is not None else (False, None)
+                after = turn.memory.view(doc).text
+                if foreign:
+                    after = merge(base.text if base is not None else b"", after, before).text
+                if after != before:
+                    changes.append((name, before, after))
+        return changes
+
+    def check(self, *, repair: bool = False) -> "tuple[list[str], list[Finding]]":
+        """Verifies the store; returns what was repaired, and what is (still) not as `docs/format.md` says.
+
+        Without `repair` nothing is changed.  Raises NoStore for a folder that is no store.
+        """
+        from memshim.store import check as checker
+        from memshim.store import repair as repairer
+
+        if not self.layout.is_store():
+            raise NoStore(f"{self.layout.root} is no store yet.", "To make one of it: memshim init")
+        self.layout.check_ours()
+        with locks.SidecarLock(self.layout.path("lock"), self.lock_timeout, self.agent):
+            found = checker.check(self.layout)
+            if not repair:
+                return [], found
+            identity.require_writable(self.layout)
+            done = repairer.repair(self.layout, found)
+        self.compact()
+        with locks.SidecarLock(self.layout.path("lock"), self.lock_timeout, self.agent):
+            return done, checker.check(self.layout)
+
+    # -- clashes --------------------------------------------------------------------------------------------
+
+    def conflicts(self) -> "list[Clash]":
+        """Returns the open conflicts, with both texts, their authors and times."""
+        memory = self.memory()
+        return [_clash(memory, conflict) for conflict in memory.state.conflicts()]
+
+    def resolve(self, label: str, keep: str, *, why: str = "") -> Change:
+        """Settles an open conflict: `ours` is the text that came first, `theirs` the others, `both` leaves them all.
+
+        Raises NotFound for a label that no open conflict has, BadInput for another word.
+        """
+        if keep not in ("ours", "theirs", "both"):
+            raise BadInput(f"{keep!r} cannot be kept.", "Keep ours, theirs or both.")
+        with self.turn() as turn:
+            found = next((c for c in turn.memory.state.conflicts() if c.label == label), None)
+            if found is None:
+                raise NotFound(f"There is no open conflict {label}", "memshim conflicts lists them.")
+            ids = [f.id for f in found.blocks]
+            ops: list[Op] = [{"op": "resolve", "blocks": ids}]
+            first = {} if found.removers else {ids[0]}
+            gone = [i for i in ids if (i in first) == (keep == "theirs")] if keep != "both" else []
+            doc = found.blocks[0].definition().doc
+            if gone:
+                ops += lookup.removal(turn.memory.view(doc), set(gone))
+            return self._record(turn, "resolve", doc, ops, why, {"conflict": label, "keep": keep})
+
     # -- the lock -------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def turn(self, timeout: float | None = None) -> "Iterator[Turn]":
+    def turn(self, timeout: float | None = None, take_in: bool = True) -> "Iterator[Turn]":
         """Gives one turn at the store under its lock, with everything foreign taken in; makes the store if need be.
 
         Raises LockTimeout, which names the holder; StoreTooNew; StoreUnusable.
@@ -340,12 +431,13 @@ class Store:
         waiting = self.lock_timeout if timeout is None else timeout
         with locks.SidecarLock(self.layout.path("lock"), waiting, self.agent):
             turn = open_turn(self.layout)
-            adopt.adopt_all(turn)
+            if take_in:
+                adopt.adopt_all(turn)
             yield turn
 
     def _require(self) -> None:
         self.layout.check_ours()
-        if not self.layout.exists:
+        if not self.layout.is_store():
             create.create(self.layout)
 
     def _report(self, turn: Turn) -> bool:
@@ -378,6 +470,16 @@ class Store:
         return self._replica[1]
 
 
+def _clash(memory: Memory, conflict: "Conflict") -> Clash:
+    first = conflict.blocks[0].definition()
+    old = next((lookup.known(memory, [t]) for f in conflict.blocks for t in f.definition().targets), [])
+    sides = [(f.definition().text, f.definition().agent, f.definition().time) for f in conflict.blocks]
+    for name in conflict.removers:
+        entry = memory.entry(name)
+        sides.insert(0, (b"", entry.agent if entry else "", entry.time if entry else ""))
+    return Clash(conflict.label, first.doc, old[0].definition().text if old else b"", sides)
+
+
 def _bytes(text: "str | bytes") -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
@@ -385,7 +487,9 @@ def _bytes(text: "str | bytes") -> bytes:
 def _revision(text: str) -> str:
     digits = text.strip().lower()
     if not 7 <= len(digits) <= 64 or digits.strip("0123456789abcdef"):
-        raise BadInput(f"{text[:80]!r} is no revision.", "A revision is 64 hex digits, or at least the first 7 of them.")
+        raise BadInput(
+            f"{text[:80]!r} is no revision.", "A revision is 64 hex digits, or at least the first 7 of them."
+        )
     return digits
 
 
@@ -396,7 +500,9 @@ def _replace_once(base: bytes, old: bytes, new: bytes) -> bytes:
     if count:
         lines = [str(base[:at].count(b"\n") + 1) for at in _occurrences(base, old)]
         raise Ambiguous(
-            f"The text to replace occurs {count} times, in lines {', '.join(lines[:20])}.", lines, "Give more of the text around it."
+            f"The text to replace occurs {count} times, in lines {', '.join(lines[:20])}.",
+            lines,
+            "Give more of the text around it.",
         )
     raise NotFound("The text to replace occurs 0 times.", _nearest_line(base, old))
 

@@ -86,7 +86,7 @@ def entries(lines: "Sequence[bytes]") -> Entry:
     path = [root]
     before: list[bytes] = []
     at = 0
-    for block in parse(b"".join(flush if indent else lines)):
+    for block in parse(b"\n" + b"".join(flush if indent else lines))[1:]:  # a rule here opens no front matter
         count = block.text.count(b"\n")
         own = list(lines[at : at + count])
         at += count

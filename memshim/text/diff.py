@@ -8,14 +8,19 @@ from bisect import bisect_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from typing import Any
 
 DEPTH = 40  # how often a gap is cut again before it is left as it is: hostile input takes no quadratic time
 PAIRS = 200_000  # how many pairs of equal items one gap may weigh up; beyond, the k-th goes with the k-th
 
 
-def matching(a: "Sequence[Hashable]", b: "Sequence[Hashable]") -> list[tuple[int, int, int]]:
+def matching(
+    a: "Sequence[Hashable]", b: "Sequence[Hashable]", solid: "Callable[[Any], object] | None" = None
+) -> list[tuple[int, int, int]]:
     """Finds what two sequences have in common, as runs (i, j, n): a[i:i+n] == b[j:j+n].
+
+    Items that are not `solid` match only beside others that do, or at the ends: they never lead.
 
     Guarantees runs that increase on both sides, do not overlap and are not adjacent on both sides at once, as
     `difflib.SequenceMatcher.get_matching_blocks` without its last, empty one. The match is a good one, not always
@@ -39,7 +44,7 @@ def matching(a: "Sequence[Hashable]", b: "Sequence[Hashable]") -> list[tuple[int
             runs.append((high, right, ended - high))
         if low == high or left == right or depth == DEPTH:
             continue
-        pairs = anchors(a, b, low, high, left, right)
+        pairs = anchors(a, b, low, high, left, right, solid)
         if pairs:
             for i, j in pairs:
                 runs.append((i, j, 1))
@@ -61,7 +66,13 @@ def joined(runs: "Iterable[tuple[int, int, int]]") -> list[tuple[int, int, int]]
 
 
 def anchors(
-    a: "Sequence[Hashable]", b: "Sequence[Hashable]", low: int, high: int, left: int, right: int
+    a: "Sequence[Hashable]",
+    b: "Sequence[Hashable]",
+    low: int,
+    high: int,
+    left: int,
+    right: int,
+    solid: "Callable[[Any], object] | None",
 ) -> list[tuple[int, int]]:
     """Pairs up the rarest items that a[low:high] and b[left:right] share, as many as are in the same order."""
     where: dict[Hashable, tuple[list[int], list[int]]] = {}
@@ -75,7 +86,7 @@ def anchors(
         found = where.get(b[j])
         if found is not None:
             found[1].append(j)
-    shared = [found for found in where.values() if found[1]]
+    shared = [found for item, found in where.items() if found[1] and (solid is None or solid(item))]
     if not shared:
         return []
     rarity = min(len(found[0]) * len(found[1]) for found in shared)

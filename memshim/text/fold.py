@@ -155,9 +155,7 @@ class State:
         self.docs: dict[str, dict[str, list[Any]]] = {}  # doc -> entry -> [do, time, name or undone entries]
         self.resolved: dict[str, list[str]] = {}  # entry -> blocks
         self.dropped: set[str] = set()
-        self.headings: dict[
-            str, dict[str, dict[str, str]]
-        ] = {}  # doc -> title -> slot -> time, of replaced headings
+        self.headings: dict[str, dict[str, dict[str, str]]] = {}  # doc -> title -> slot -> time, of replaced headings
         self.latest = ""
 
     # -- gathering ------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def operations(
     _place(view, items, tag, ops, stands)
     gone = [i for piece in removed for i in piece.ids]
     if gone:
-        ops.append({"op": "remove", "targets": gone})
+        ops.append({"op": "remove", "doc": view.doc, "targets": gone})
     live = {i for s in stands if s.piece is not None for i in s.piece.ids}
     for n, conflict in enumerate(conflicts):
         seen = [i for ids, data in base if data.strip() and data in conflict.base for i in ids if i not in live]
@@ -140,7 +140,9 @@ def _cut(lines: list[bytes], begin: int, end: int, starts: dict[int, str]) -> li
     return items
 
 
-def _close_gap(gaps: "list[tuple[int, int, list[Piece], list[Item]]]", items: list[Item], old: "list[Piece]", new: list[Item]) -> None:
+def _close_gap(
+    gaps: "list[tuple[int, int, list[Piece], list[Item]]]", items: list[Item], old: "list[Piece]", new: list[Item]
+) -> None:
     if old or new:
         gaps.append((len(items), len(items) + len(new), old, new))
     items.extend(new)
@@ -233,7 +235,7 @@ def _place(view: View, items: list[Item], tag: str, ops: "list[Op]", stands: lis
             ops.append(_replace(view.doc, piece.ids, piece.slots[0], at, items[n].kind, text))
         elif stem:
             targets = [t for i in run if i.old is not None for t in i.old.ids]
-            ops.append({"op": "move", "targets": targets, "at": stem, "eol": piece.ending.decode()})
+            ops.append({"op": "move", "doc": view.doc, "targets": targets, "at": stem, "eol": piece.ending.decode()})
         offset = stands[-1].end if stands else 0
         ordinal = 0
         for item in run:
@@ -281,9 +283,7 @@ def _fixed(items: list[Item]) -> "list[str | None]":
     return keys
 
 
-def _add(
-    doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", suffixes: list[bytes]
-) -> "Op":
+def _add(doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", suffixes: list[bytes]) -> "Op":
     texts = [_without(i.text, suffixes) for i in run]
     op: Op = {"op": "add", "doc": doc, "at": stem, "kinds": "".join(CODES[i.kind] for i in run), "blocks": texts}
     for item in run:
@@ -314,7 +314,7 @@ def _beside(doc: str, stands: list[Stand], conflict: Conflict, seen: list[str], 
     Where the other side removed what we changed, it is the tombstone that makes the conflict.
     """
     if not conflict.theirs.strip():
-        return [{"op": "remove", "targets": seen}] if seen else []
+        return [{"op": "remove", "doc": doc, "targets": seen}] if seen else []
     inside = [s for s in stands if s.start < conflict.end and s.end > conflict.start and s.piece and s.piece.ids]
     inside = [s for s in inside if s.piece and s.piece.kind != "blank"]
     left = max((s.key for s in stands if s.end <= max(conflict.end, conflict.start)), default=None)

@@ -68,9 +68,7 @@ def _fraction(low: "str | None", high: "str | None") -> str:
     while True:
         a = int(low[i : i + _GROUP] or "0", 36)
         b = int(high[i : i + _GROUP] or "0", 36)
-        if (
-            b - a > 1
-        ):  # beside the neighbour that has digits here: a series of inserts at one place stays short
+        if b - a > 1:  # beside the neighbour that has digits here: a series of inserts at one place stays short
             return out + _number(a + 1 if low[i:] else b - 1)
         out += _number(a)
         if b - a == 1:
@@ -89,6 +87,4 @@ def _below(high: str) -> str:
     head = int(high[:_GROUP], 36) - 1
     if head > 0:
         return _number(head)
-    return (
-        "0000" + (_below(high[_GROUP:]) if len(high) > _GROUP else _MIDDLE) if head < 0 else "0000" + _MIDDLE
-    )
+    return "0000" + (_below(high[_GROUP:]) if len(high) > _GROUP else _MIDDLE) if head < 0 else "0000" + _MIDDLE

@@ -56,11 +56,16 @@ class Side:
         self.keys = [line.rstrip() for line in lines]
         self.ops: list[Op] = []
         i = j = 0
-        for x, y, n in [*matching(base, self.keys), (len(base), len(lines), 0)]:
+        for x, y, n in [*matching(base, self.keys, words), (len(base), len(lines), 0)]:
             if x > i or y > j:
                 self.ops.append(Op(i, x, j, y))
             i, j = x + n, y + n
         slide(self.ops, base, self.keys)
+
+    def changes(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
+        """Returns the lines of the base that changes take away, and the lines, with words in them, that they bring."""
+        gone = {n for op in ops for n in range(op.low, op.high)}
+        return gone, [key for op in ops for key in self.keys[op.left : op.right] if words(key)]
 
     def new(self) -> set[bytes]:
         """Returns the lines, with words in them, that are in changes of this side."""
@@ -253,7 +258,13 @@ class Weave:
             self.add(low, ours, theirs)
             return True
         if contested(mine, yours):
-            return self.rewritten(low, base, ours, theirs)
+            both = [(side.changes(ops), lines) for side, ops, lines in ((self.ours, mine, ours), (self.theirs, yours, theirs))]
+            for ((gone, new), lines), ((less, old), _) in (both, both[::-1]):
+                if less <= gone and is_inside(old, new):  # one has all of the other's change, and more
+                    self.parts.append(lines)
+                    return True
+            whole = len(both[0][0][0]) == len(both[1][0][0]) == high - low
+            return self.rewritten(low, base, ours, theirs, whole=whole)
         return self.beside(mine, yours, low, high)
 
     def add(self, at: int, ours: list[bytes], theirs: list[bytes]) -> None:
@@ -267,18 +278,15 @@ class Weave:
             for line in Union(self.eol).of(ours, theirs):
                 self.parts.append([line] if isinstance(line, bytes) else line)
 
-    def rewritten(self, at: int, base: list[bytes], ours: list[bytes], theirs: list[bytes]) -> bool:
+    def rewritten(self, at: int, base: list[bytes], ours: list[bytes], theirs: list[bytes], *, whole: bool) -> bool:
+        """Settles two rewrites of the same lines, if it can; `whole` tells that none of these lines is left."""
         was, one, two = b"".join(base), b"".join(ours), b"".join(theirs)
-        mine, yours = [[line.rstrip() for line in lines if words(line)] for lines in (ours, theirs)]
-        if mine and yours and (is_inside(yours, mine) or is_inside(mine, yours)):
-            self.parts.append(ours if len(mine) >= len(yours) else theirs)  # one has the other's change, and more
-            return True
         ruling = settle(was, one, two)
         if ruling:
             self.settled.append(ruling)
             self.parts.append(ours if ruling.kept == one else theirs)
             return True
-        if one.strip() and two.strip() and is_placeholder(was):
+        if whole and one.strip() and two.strip() and is_placeholder(was):
             self.add(at, ours, theirs)
             return True
         return False
@@ -290,7 +298,7 @@ class Weave:
         points = {op.low for op in mine + yours if op.left < op.right}
         same = list(range(low, high + 1))  # the place that each place comes to when what is gone is gone
         for n in range(low, high):
-            if n in gone and (n in points or same[n - low] < n) :
+            if n in gone and (n in points or same[n - low] < n):
                 same[n + 1 - low] = same[n - low]
         for number, (side, ops) in enumerate(((self.ours, mine), (self.theirs, yours))):
             for op in ops:
@@ -410,6 +418,8 @@ class Weave:
                     at += 1
                 touched = at < len(borders) and borders[at][0] <= op.high and op.low < op.high
                 out += self.cut(op, side) if touched else [op]
+            if len(out) > len(side.ops):
+                slide(out, self.keys, side.keys)
             side.ops = out
 
     def cut(self, op: Op, side: Side) -> list[Op]:
@@ -450,9 +460,16 @@ class Weave:
         i = j = 0
         for x, y, n in [*matching(old, new), (len(old), len(new), 0)]:
             out += alike_pairs(old, new, i, x, j, y)
-            out += [(x + k, y + k) for k in range(n) if old[x + k]]
+            out += [(x + k, y + k) for k in range(n) if words(old[x + k])]
             i, j = x + n, y + n
-        return [(op.low + x, op.left + y) for x, y in out]
+        whole: list[tuple[int, int]] = []
+        ends = [*out, (len(old), len(new))][1:]
+        for (x, y), (stop, end) in zip(out, ends, strict=True):
+            whole.append((op.low + x, op.left + y))
+            while x + 1 < stop and y + 1 < end and self.keys[op.low + x + 1] == side.keys[op.left + y + 1]:
+                x, y = x + 1, y + 1
+                whole.append((op.low + x, op.left + y))
+        return whole
 
 
 def alike_pairs(old: list[bytes], new: list[bytes], i: int, x: int, j: int, y: int) -> list[tuple[int, int]]:
@@ -486,7 +503,7 @@ def contested(mine: list[Op], yours: list[Op]) -> bool:
     """Tells whether a line was changed by both: edited or replaced by both, or edited by one and deleted by one."""
     for one in mine:
         for two in yours:
-            if one.low < two.high and two.low < one.high:
+            if max(one.low, two.low) < min(one.high, two.high):
                 if one.left < one.right and two.left < two.right:
                     return True
                 if one.edited or two.edited:

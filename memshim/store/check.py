@@ -1,0 +1,176 @@
+"""Check: does the store on disk hold what `docs/format.md` promises?  Must not repair anything by itself.
+
+Every finding has a level: `must` (data would be lost), `should` (repairable, and no crash explains it), or `note` (what
+a crash may leave, and what the next command clears away).
+"""
+
+import os
+import stat
+
+from memshim.disk import files
+from memshim.disk.layout import Layout
+from memshim.errors import StoreUnusable
+from memshim.store import identity, journal, snapshot
+from memshim.store.memory import Memory
+from memshim.store.segment import Segment
+from memshim.text import record
+from memshim.text.fold import State
+from memshim.text.view import view
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memshim.text.entry import Entry
+
+
+class Finding:
+    """Is one thing that is not as it should be: its level, its short name (as in docs/format.md), and a sentence."""
+
+    __slots__ = ("level", "name", "path", "text")
+
+    def __init__(self, level: str, name: str, path: str, text: str) -> None:
+        self.level = level
+        self.name = name
+        self.path = path
+        self.text = text
+
+
+def check(layout: Layout) -> list[Finding]:
+    """Returns everything that is not as the format says; the caller holds the store's lock.  Writes nothing."""
+    if identity.read_format(layout) > identity.FORMAT:
+        return [Finding("note", "newer-format", layout.path("format"), "The store is newer than this program.")]
+    found = list(_snapshots(layout))
+    if any(f.level == "must" for f in found):
+        return found
+    memory = Memory(layout)
+    found += _journals(layout)
+    found += _fold(memory)
+    found += _shown(layout)
+    found += _modes(layout)
+    found += _leftovers(layout, memory)
+    return found
+
+
+def _snapshots(layout: Layout) -> "Iterator[Finding]":
+    try:
+        loaded = snapshot.load(layout)
+    except StoreUnusable as error:
+        yield Finding("must", "snapshot", layout.path("snapshots"), str(error))
+        return
+    if len(loaded.digests) > 1:
+        yield Finding(
+            "note", "heads", layout.path("heads"), f"{len(loaded.digests)} heads; the next compact unites them."
+        )
+    for folder, shelf in (("entries", loaded.past.entries), ("blocks", loaded.past.blocks)):
+        for name, *_ in shelf:
+            path = layout.path(folder, name)
+            try:
+                whole = Segment(layout.path(folder), name).intact()
+            except (StoreUnusable, FileNotFoundError) as error:
+                yield Finding("must", "segment", path, f"{path} cannot be read: {error}")
+                continue
+            if not whole:
+                yield Finding("must", "segment", path, f"{path} is damaged.")
+
+
+def _journals(layout: Layout) -> "Iterator[Finding]":
+    """Reads every journal from its start: what lies before a snapshot's hint is not looked at otherwise."""
+    hints = snapshot.load(layout).journals
+    for tail in journal.read_tails(layout.path("journals"), {}):
+        path = layout.path("journals", tail.name)
+        inode, folded, _, size, _, count = hints.get(tail.name, [0] * 6)
+        if inode != tail.hint[0]:
+            folded = count = 0
+        if tail.hint[3] < folded:
+            yield Finding("should", "journal-cut", path, f"{path} was cut short; what had been folded is safe.")
+        elif sum(1 for e in tail.entries) < count:
+            yield Finding(
+                "should", "journal-edited", path, f"{path} was changed by hand; what had been folded is safe."
+            )
+        for start, end in tail.damage:
+            if end >= tail.hint[3]:
+                yield Finding("note", "torn-tail", path, f"{path} ends in an append that was never acknowledged.")
+            elif end > folded and not _torn(path, start, end):
+                yield Finding("must", "journal", path, f"{path} holds no record from byte {start} to {end}.")
+
+
+def _torn(path: str, start: int, end: int) -> bool:
+    """Tells an append that was cut short, and that a later one went on after: its length reaches beyond its end."""
+    data = (files.read(path) or b"")[start:end]
+    head = data.removeprefix(record.MARK).split(b"\n", 1)
+    size = head[0].split(b" ")[-1]
+    whole = len(head) == 2 and size.isdigit() and len(head[1]) > int(size)
+    return data.startswith(record.MARK[: len(data)]) and not whole
+
+
+def _fold(memory: Memory) -> "Iterator[Finding]":
+    """Folds everything once more from the first entry: a snapshot must not say anything else."""
+    state = State()
+    state.apply(memory.entries(), _NoPast())
+    for doc, name in memory.documents().items():
+        if view(state, doc).text != memory.view(doc).text:
+            yield Finding("must", "fold", name, f"The snapshot's {name} is not what its entries say.")
+
+
+class _NoPast:
+    """Is the past of a fold that begins with nothing."""
+
+    def block(self, block: str) -> None:
+        return None
+
+    def entry(self, entry: str) -> "Entry | None":
+        return None
+
+    def folded(self, entry: str) -> bool:
+        return False
+
+
+def _shown(layout: Layout) -> "Iterator[Finding]":
+    registered = {n.removesuffix(".log") for n in _names(layout.path("journals"))}
+    for agent in sorted(registered):
+        shown = os.path.join(layout.memory, agent + ".md")
+        if not os.path.lexists(shown):
+            yield Finding("note", "journal-hidden", shown, f"{shown} is missing; the journal itself is safe.")
+        elif not os.path.samefile(shown, layout.path("journals", agent + ".log")):
+            yield Finding("should", "journal-replaced", shown, f"{shown} is another file; the journal itself is safe.")
+    for name in _names(layout.memory):
+        if name.removesuffix(".md") not in registered:
+            path = os.path.join(layout.memory, name)
+            head = (files.read(path) or b"")[:200] if os.path.isfile(path) and not os.path.islink(path) else b""
+            if head.startswith(record.MARK):
+                yield Finding(
+                    "should", "unregistered", path, f"{path} looks like a journal, but is none of this store's."
+                )
+
+
+def _modes(layout: Layout) -> "Iterator[Finding]":
+    for folder, _, names in os.walk(layout.state):
+        for path in [folder, *(os.path.join(folder, n) for n in names)]:
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                yield Finding("should", "link", path, f"{path} is a link; nothing of memshim's is one.")
+            elif status.st_mode & 0o077 and "publish." not in path:
+                yield Finding("should", "mode", path, f"{path} can be read by others.")
+    if layout.client:
+        for folder, _, names in os.walk(layout.root):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.endswith(".md") and (files.read(path) or b"").startswith(record.MARK):
+                    yield Finding("must", "listed", path, f"{path} is ours, and the client would list it as a memory.")
+
+
+def _leftovers(layout: Layout, memory: Memory) -> "Iterator[Finding]":
+    for name in _names(layout.path("tmp")):
+        if not name.startswith("publish."):
+            yield Finding(
+                "note", "leftover", layout.path("tmp", name), "A temporary file of a command that was stopped."
+            )
+    for doc, name in memory.documents().items():
+        found = files.read(layout.document(name)) if os.path.isfile(layout.document(name)) else None
+        if (found or b"") != memory.view(doc).text:
+            yield Finding("note", "unpublished", name, f"{name} is not up to date; memshim compact publishes it.")
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
