@@ -91,7 +91,7 @@ def _append(options: dict[str, str], text: str) -> int:
     if "--no-publish" not in options:
         from memshim.store.store import Store
 
-        store = Store(layout, agent, "", PUBLISH_TIMEOUT_S)
+        store = Store(layout, agent, "", PUBLISH_TIMEOUT_S, quick=True)
         published = store.publish_soon()
         for note in store.notes:
             failure.tell(note)

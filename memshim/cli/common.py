@@ -37,6 +37,13 @@ def open_store(store: str | None, agent: str | None = None) -> Store:
     return Store.open(resolve(store), agent=agent or os.environ.get("MEMSHIM_AGENT") or "cli")
 
 
+def open_to_read(store: str | None, agent: str | None = None) -> Store:
+    """Opens the store for a command that only reads: its lock, for adoption, without the library's import."""
+    opened = open_store(store, agent)
+    opened.quick = True
+    return opened
+
+
 def say(text: str) -> None:
     """Prints a line of text for people, control characters made visible."""
     click.echo(visible(text))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from memshim.cli.common import json_option, open_store, say, say_json, say_notes, store_options
+from memshim.cli.common import json_option, open_to_read, say, say_json, say_notes, store_options
 from memshim.disk.layout import resolve
 from memshim.errors import CheckFailed
 from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
@@ -19,7 +19,7 @@ from memshim.text.view import readable
 @json_option
 def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Say how the store is: up to date or not, its documents, today's agents, open conflicts, size of the history."""
-    opened = open_store(store, agent)
+    opened = open_to_read(store, agent)
     memory = opened.memory()
     documents: list[dict[str, Any]] = []
     for doc, name in memory.documents().items():

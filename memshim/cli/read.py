@@ -8,7 +8,7 @@ import click
 from memshim.cli.common import (
     doc_option,
     json_option,
-    open_store,
+    open_to_read,
     say,
     say_json,
     say_notes,
@@ -34,7 +34,7 @@ from memshim.text.view import readable
 @json_option
 def show_command(store: str | None, agent: str | None, doc: str, at: str | None, as_json: bool) -> None:
     """Print the merged document, journals' tails included."""
-    opened = open_store(store, agent)
+    opened = open_to_read(store, agent)
     if at is not None:
         memory = opened.memory()
         found = History(opened.layout, memory.document_id(doc)).find(at.lower())
@@ -72,7 +72,7 @@ def _block_json(piece: Piece, first: int, last: int) -> dict[str, object]:
 @json_option
 def rev_command(store: str | None, agent: str | None, doc: str, as_json: bool) -> None:
     """Print the merged document's revision: SHA-256 of its bytes, the token for --expect."""
-    view = open_store(store, agent).read(doc)
+    view = open_to_read(store, agent).read(doc)
     if as_json:
         say_json({"doc": doc, "revision": view.revision})
     else:
@@ -89,7 +89,7 @@ def log_command(
     store: str | None, agent: str | None, count: int, doc: str | None, by: str | None, as_json: bool
 ) -> None:
     """List what happened, newest first: time, id, agent, kind, document, first words. Folded entries too."""
-    opened = open_store(store, agent)
+    opened = open_to_read(store, agent)
     memory = opened.memory()
     wanted = memory.document_id(doc) if doc else None
     rows = (
@@ -142,7 +142,7 @@ def _line(memory: Memory, entry: Entry) -> str:
 @json_option
 def conflicts_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """List open clashes with both texts; settle one with memshim resolve, or by editing the document."""
-    opened = open_store(store, agent)
+    opened = open_to_read(store, agent)
     clashes = opened.conflicts()
     if as_json:
         say_json({"conflicts": [

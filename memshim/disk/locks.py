@@ -5,9 +5,9 @@ document (clients replace it by rename, and a lock stays with the old file), nev
 frees it when its holder dies; a suspended laptop would lose a live one), never delete a lock file (waiters would be
 split across two files).
 
-The plain functions use `fcntl.flock`, which costs no import; filelock and portalocker take the same whole-file lock on
-POSIX, so all three exclude each other on one file (measured), and they are used where a waiting time with the holder's
-name, or a shared lock, is wanted.
+filelock takes the store's lock and portalocker the shared one on a journal.  Both are `flock` on the whole file on
+POSIX, as `fcntl.flock` is, so all three exclude each other on one file (measured); the plain call serves the paths that
+cannot pay for an import of five interpreter starts.
 """
 
 import fcntl
@@ -18,46 +18,89 @@ from memshim.errors import LockTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class SidecarLock:
-    """Is the store's exclusive lock on a file of its own, taken with `with`; held until the block ends or the process dies.
+def sidecar(path: str, timeout: float, who: str, quick: bool = False) -> "AbstractContextManager[object]":
+    """Returns the store's exclusive lock, to be taken with `with`; held until the block ends or the process dies.
 
     Raises LockTimeout, naming the holder, after `timeout` seconds.  Not re-entrant.  A crash leaves the file, unlocked.
     """
+    return QuickLock(path, timeout, who) if quick else _file_lock(path, timeout, who)
 
-    def __init__(self, path: str, timeout: float, who: str = "") -> None:
+
+def _file_lock(path: str, timeout: float, who: str) -> "AbstractContextManager[object]":
+    from contextlib import contextmanager
+
+    import filelock
+
+    @contextmanager
+    def held() -> "Iterator[None]":
+        lock = filelock.FileLock(
+            path,
+            timeout=timeout,
+            mode=0o600,
+            poll_interval=0.005,
+            thread_local=False,
+            fallback_to_soft=False,  # else a file system without flock gets a marker that excludes nobody
+            on_acquired=lambda fd: _name_holder(fd, who),
+        )
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                raise _timed_out(fd, path, timeout) from None
+            finally:
+                os.close(fd)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    return held()
+
+
+class QuickLock:
+    """Is the same lock without the library, for a process that lives for one append."""
+
+    def __init__(self, path: str, timeout: float, who: str) -> None:
         self.path = path
         self.timeout = timeout
         self.who = who
         self._fd = -1
 
-    def __enter__(self) -> "SidecarLock":
+    def __enter__(self) -> None:
         fd = os.open(self.path, _OPEN, 0o600)
         try:
             if not _wait_exclusive(fd, self.timeout):
-                holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
-                raise LockTimeout(
-                    f"The store's lock was not free within {self.timeout:g} s: {self.path}",
-                    holder,
-                    f"It is held by {holder}." if holder else "See who has the file open, for example with lsof.",
-                )
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"process {os.getpid()} ({self.who})\n".encode(), 0)
+                raise _timed_out(fd, self.path, self.timeout)
+            _name_holder(fd, self.who)
         except BaseException:
             os.close(fd)
             raise
         self._fd = fd
-        return self
 
     def __exit__(
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None:
         fd, self._fd = self._fd, -1
         os.close(fd)
+
+
+def _name_holder(fd: int, who: str) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"process {os.getpid()} ({who})\n".encode(), 0)
+
+
+def _timed_out(fd: int, path: str, timeout: float) -> LockTimeout:
+    holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
+    hint = f"It is held by {holder}." if holder else "See who has the file open, for example with lsof."
+    return LockTimeout(f"The store's lock was not free within {timeout:g} s: {path}", holder, hint)
 
 
 def _wait_exclusive(fd: int, timeout: float) -> bool:
@@ -90,3 +133,10 @@ def try_exclusive(fd: int) -> bool:
 def release(fd: int) -> None:
     """Gives a handle's lock back."""
     fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def shared(fd: int) -> None:
+    """Waits until no append is under way on an open journal, and holds new ones off until the handle is closed."""
+    import portalocker
+
+    portalocker.lock(fd, portalocker.LOCK_SH)

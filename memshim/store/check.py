@@ -7,7 +7,7 @@ a crash may leave, and what the next command clears away).
 import os
 import stat
 
-from memshim.disk import files
+from memshim.disk import files, locks
 from memshim.disk.layout import Layout
 from memshim.errors import StoreUnusable
 from memshim.store import identity, journal, snapshot
@@ -77,9 +77,9 @@ def _snapshots(layout: Layout) -> "Iterator[Finding]":
 def _journals(layout: Layout) -> "Iterator[Finding]":
     """Reads every journal from its start: what lies before a snapshot's hint is not looked at otherwise."""
     hints = snapshot.load(layout).journals
-    for tail in journal.read_tails(layout.path("journals"), {}):
+    for tail in journal.read_tails(layout.path("journals"), {}, settle=locks.shared):
         path = layout.path("journals", tail.name)
-        inode, folded, _, size, _, count = hints.get(tail.name, [0] * 6)
+        inode, folded, _, _, _, count = hints.get(tail.name, [0] * 6)
         if inode != tail.hint[0]:
             folded = count = 0
         if tail.hint[3] < folded:

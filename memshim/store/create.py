@@ -13,7 +13,8 @@ from memshim.store.snapshot import Past, Snapshot
 from memshim.text import blocks as markdown
 from memshim.text import position
 from memshim.text.entry import Entry, make_id, make_time
-from memshim.text.fold import CODES, State
+from memshim.text.facts import CODES
+from memshim.text.fold import State
 from memshim.text.view import view
 
 TYPE_CHECKING = False

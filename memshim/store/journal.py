@@ -20,7 +20,7 @@ from memshim.text.entry import Entry, from_record, make_id, make_time, to_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     Hint = list[
         int
@@ -167,12 +167,12 @@ class Tail:
         self.hint = hint
 
 
-def read_tails(folder: str, hints: "Hints") -> "Iterator[Tail]":
+def read_tails(folder: str, hints: "Hints", settle: "Callable[[int], None] | None" = None) -> "Iterator[Tail]":
     """Yields, for each journal in a folder that has grown or changed, what lies behind its hint.
 
     A hint is believed only if the bytes before its offset are still the same; otherwise the journal is read whole,
     which costs time and changes nothing (the fold knows what it has seen).  A record that is being written at this
-    moment looks like a torn tail and is read next time.
+    moment looks like a torn tail and is read next time; `settle` may wait for it.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -191,6 +191,8 @@ def read_tails(folder: str, hints: "Hints") -> "Iterator[Tail]":
         except PermissionError as error:
             raise StoreUnusable(f"The journal {path} cannot be read.", f"Try: chmod u+r {path}") from error
         try:
+            if settle is not None:
+                settle(fd)
             yield _read_tail(name, fd, hint)
         finally:
             os.close(fd)

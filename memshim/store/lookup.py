@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from memshim.text.entry import Entry, Op
-    from memshim.text.fold import Facts
+    from memshim.text.facts import Facts
     from memshim.text.view import View
 
 SHORT = 4

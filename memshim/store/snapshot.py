@@ -18,7 +18,8 @@ from memshim.errors import StoreUnusable
 from memshim.store import segment
 from memshim.text import record
 from memshim.text.entry import Entry, from_record, to_record
-from memshim.text.fold import CODES, KINDS, Def, Facts, State
+from memshim.text.facts import CODES, KINDS, Def, Facts
+from memshim.text.fold import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,26 +3,16 @@
 import contextlib
 import os
 import time
+from functools import partial
 
 from memshim.disk import files, locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
-from memshim.errors import (
-    Ambiguous,
-    BadInput,
-    LockTimeout,
-    MemshimError,
-    NoStore,
-    NotFound,
-    RevisionMismatch,
-    StoreTooNew,
-    StoreUnusable,
-)
-from memshim.store import adopt, append, compact, create, identity, lookup, publish
-from memshim.store.history import History, revision_of
+from memshim.errors import BadInput, LockTimeout, NoStore, StoreTooNew, StoreUnusable
+from memshim.store import adopt, append, change, compact, create, identity, publish
+from memshim.store.history import revision_of
 from memshim.store.journal import Journal
 from memshim.store.memory import Memory
 from memshim.store.turn import Turn, open_turn
-from memshim.text.intake import operations
 from memshim.text.merge import merge
 from memshim.text.view import View as FoldedView
 
@@ -32,8 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memshim.store.check import Finding
-    from memshim.text.entry import Entry, Op
-    from memshim.text.fold import Conflict
+    from memshim.text.entry import Entry
 
 LOCK_TIMEOUT_S = 30.0
 TAIL_ENTRIES = 256
@@ -73,18 +62,6 @@ class Change:
         self.notes = notes
 
 
-class Clash:
-    """Is an open conflict as people see it: each side's text, agent and time; a side with no text removed it."""
-
-    __slots__ = ("base", "doc", "label", "sides")
-
-    def __init__(self, label: str, doc: str, base: bytes, sides: list[tuple[bytes, str, str]]) -> None:
-        self.label = label
-        self.doc = doc
-        self.base = base
-        self.sides = sides
-
-
 class Store:
     """Is one folder of memory that any number of processes, threads and agents read and change at once.
 
@@ -93,11 +70,14 @@ class Store:
     Does not: keep anything open between calls but this process's own journals.
     """
 
-    def __init__(self, layout: Layout, agent: str, session: str, lock_timeout: float) -> None:
+    def __init__(
+        self, layout: Layout, agent: str, session: str, lock_timeout: float = LOCK_TIMEOUT_S, quick: bool = False
+    ) -> None:
         self.layout = layout
         self.agent = agent
         self.session = session
         self.lock_timeout = lock_timeout
+        self.quick = quick  # take the same locks without the libraries: for a process that lives for one append
         self.notes: list[str] = []
         self._idle: list[tuple[int, Journal]] = []  # (process, journal), not in use by any thread
         self._replica: tuple[int, str] | None = None
@@ -156,8 +136,7 @@ class Store:
         Raises BadInput, StoreUnusable, StoreTooNew or OSError: then nothing was acknowledged.
         """
         self.notes = []
-        if doc != INDEX:
-            document_name(doc)
+        _document(doc)
         with self._journal() as journal:
             entry = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
         if publish:
@@ -206,10 +185,11 @@ class Store:
         """
         before, after = _bytes(old), _bytes(new)
         if not before:
-            raise BadInput(
-                "The text to replace is empty.", 'For example: memshim edit --old "- use pip" --new "- use uv"'
-            )
-        return self._change("edit", doc, expected, strict, why, lambda base: _replace_once(base, before, after))
+            raise BadInput("The text to replace is empty.", 'Try: memshim edit --old "- use pip" --new "- use uv"')
+        make = partial(change.replace_once, old=before, new=after)
+        _document(doc)
+        revision = _revision(expected)
+        return self._change(why, lambda turn: change.compare_and_swap(turn, "edit", doc, revision, strict, make))
 
     def write(
         self,
@@ -225,74 +205,11 @@ class Store:
         An empty text empties the document on purpose.
         """
         target = _bytes(text)
-        return self._change("write", doc, expected, strict, why, lambda base: target)
-
-    def _change(
-        self, kind: str, doc: str, expected: str | None, strict: bool, why: str, make: "Callable[[bytes], bytes]"
-    ) -> Change:
-        if doc != INDEX:
-            document_name(doc)
-        if expected is not None:
-            expected = _revision(expected)
-        with self.turn() as turn:
-            id_ = turn.memory.document_id(doc)
-            if id_ in turn.unusable:
-                raise turn.unusable[id_]
-            view = turn.memory.view(id_)
-            now = revision_of(view.text)
-            moved = expected is not None and not now.startswith(expected)
-            base = self._base(turn.history(id_), expected, now) if moved and expected else view.text
-            target = make(base)
-            if moved and strict:
-                raise RevisionMismatch(f"{doc} is no longer at revision {expected}.", now, hint=f"It is at {now}")
-            merged = merge(base, view.text, target) if moved else None
-            if merged is not None and merged.conflicts:
-                count = len(merged.conflicts)
-                raise RevisionMismatch(
-                    f"{doc} has changed since {expected}, and {count} of the changes clash with yours.",
-                    now,
-                    [(c.base, c.ours, c.theirs) for c in merged.conflicts],
-                    f"Nothing was changed. Read it again and edit revision {now}",
-                )
-            ops = operations(view, merged.text if merged is not None else target, turn.tag())
-            if view.text == b"" and id_ not in turn.memory.state.documents():
-                ops.insert(0, {"op": "doc", "do": "create", "doc": id_})
-            extra: dict[str, Any] = {"base": revision_of(base)} if moved else {}
-            if merged is not None:
-                extra.update(adopt.settled(merged))
-            return self._record(turn, kind, id_, ops, why, extra, moved)
-
-    @staticmethod
-    def _base(history: History, expected: str, now: str) -> bytes:
-        try:
-            return history.find(expected).text
-        except NotFound as error:
-            raise RevisionMismatch(
-                f"Revision {expected} is not known here, so nothing can be merged into it.", now, hint=f"It is at {now}"
-            ) from error
-
-    def _record(
-        self,
-        turn: Turn,
-        kind: str,
-        doc: str,
-        ops: "list[Op]",
-        why: str,
-        extra: "dict[str, Any] | None" = None,
-        merged: bool = False,
-    ) -> Change:
-        entry = turn.record(kind, self.agent, ops, session=self.session, why=why, extra=extra) if ops else None
-        publish.publish_all(turn)
-        self._report(turn)
-        return Change(
-            entry.id if entry is not None else "",
-            revision_of(turn.memory.view(doc).text),
-            merged,
-            (extra or {}).get("settled", []),
-            self.notes,
+        _document(doc)
+        revision = _revision(expected)
+        return self._change(
+            why, lambda turn: change.compare_and_swap(turn, "write", doc, revision, strict, lambda base: target)
         )
-
-    # -- forgetting -----------------------------------------------------------------------------------------
 
     def forget(
         self, id: str | None = None, *, text: "str | bytes | None" = None, doc: str | None = None, why: str = ""
@@ -302,21 +219,31 @@ class Store:
         By `text`: the one live block equal to it without list mark and outer space, else the only one that contains it.
         Raises NotFound, or Ambiguous with the ids.
         """
-        with self.turn() as turn:
-            found = (
-                lookup.blocks_of(turn.memory, id)
-                if id is not None
-                else lookup.block_with(turn.memory, _bytes(text or b""), doc)
-            )
-            where = found[0].definition().doc
-            ops = lookup.removal(turn.memory.view(where), {f.id for f in found})
-            return self._record(turn, "forget", where, ops, why)
+        return self._change(why, lambda turn: change.forget(turn, id, _bytes(text or b""), doc))
 
     def restore(self, what: str, *, why: str = "") -> Change:
         """Takes a tombstone back: of a forgotten entry or block, of a forget entry, or of a removed document by its name."""
+        return self._change(why, lambda turn: change.restore(turn, what))
+
+    def resolve(self, label: str, keep: str, *, why: str = "") -> Change:
+        """Settles an open conflict: `ours` is the side that came first, `theirs` the others, `both` leaves every text.
+
+        Raises NotFound for a label that no open conflict has, BadInput for another word.
+        """
+        return self._change(why, lambda turn: change.resolve(turn, label, keep))
+
+    def _change(self, why: str, decide: "Callable[[Turn], change.Plan]") -> Change:
+        """Decides, records and publishes under one lock; the entry is durable before anything is published."""
         with self.turn() as turn:
-            where, ops = lookup.restoration(turn.memory, what)
-            return self._record(turn, "restore", where, ops, why)
+            plan = decide(turn)
+            entry = None
+            if plan.ops:
+                entry = turn.record(plan.kind, self.agent, plan.ops, session=self.session, why=why, extra=plan.extra)
+            publish.publish_all(turn)
+            self._report(turn)
+            revision = revision_of(turn.memory.view(plan.doc).text)
+            settled = plan.extra.get("settled", [])
+            return Change(entry.id if entry is not None else "", revision, plan.merged, settled, self.notes)
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -382,42 +309,19 @@ class Store:
         if not self.layout.is_store():
             raise NoStore(f"{self.layout.root} is no store yet.", "To make one of it: memshim init")
         self.layout.check_ours()
-        with locks.SidecarLock(self.layout.path("lock"), self.lock_timeout, self.agent):
+        with self._lock(self.lock_timeout):
             found = checker.check(self.layout)
             if not repair:
                 return [], found
             identity.require_writable(self.layout)
             done = repairer.repair(self.layout, found)
         self.compact()
-        with locks.SidecarLock(self.layout.path("lock"), self.lock_timeout, self.agent):
+        with self._lock(self.lock_timeout):
             return done, checker.check(self.layout)
 
-    # -- clashes --------------------------------------------------------------------------------------------
-
-    def conflicts(self) -> "list[Clash]":
+    def conflicts(self) -> list[change.Clash]:
         """Returns the open conflicts, with both texts, their authors and times."""
-        memory = self.memory()
-        return [_clash(memory, conflict) for conflict in memory.state.conflicts()]
-
-    def resolve(self, label: str, keep: str, *, why: str = "") -> Change:
-        """Settles an open conflict: `ours` is the text that came first, `theirs` the others, `both` leaves them all.
-
-        Raises NotFound for a label that no open conflict has, BadInput for another word.
-        """
-        if keep not in ("ours", "theirs", "both"):
-            raise BadInput(f"{keep!r} cannot be kept.", "Keep ours, theirs or both.")
-        with self.turn() as turn:
-            found = next((c for c in turn.memory.state.conflicts() if c.label == label), None)
-            if found is None:
-                raise NotFound(f"There is no open conflict {label}", "memshim conflicts lists them.")
-            ids = [f.id for f in found.blocks]
-            ops: list[Op] = [{"op": "resolve", "blocks": ids}]
-            first = {} if found.removers else {ids[0]}
-            gone = [i for i in ids if (i in first) == (keep == "theirs")] if keep != "both" else []
-            doc = found.blocks[0].definition().doc
-            if gone:
-                ops += lookup.removal(turn.memory.view(doc), set(gone))
-            return self._record(turn, "resolve", doc, ops, why, {"conflict": label, "keep": keep})
+        return change.clashes(self.memory())
 
     # -- the lock -------------------------------------------------------------------------------------------
 
@@ -429,11 +333,14 @@ class Store:
         """
         self._require()
         waiting = self.lock_timeout if timeout is None else timeout
-        with locks.SidecarLock(self.layout.path("lock"), waiting, self.agent):
+        with self._lock(waiting):
             turn = open_turn(self.layout)
             if take_in:
                 adopt.adopt_all(turn)
             yield turn
+
+    def _lock(self, timeout: float) -> "contextlib.AbstractContextManager[object]":
+        return locks.sidecar(self.layout.path("lock"), timeout, self.agent, quick=self.quick)
 
     def _require(self) -> None:
         self.layout.check_ours()
@@ -470,57 +377,17 @@ class Store:
         return self._replica[1]
 
 
-def _clash(memory: Memory, conflict: "Conflict") -> Clash:
-    first = conflict.blocks[0].definition()
-    old = next((lookup.known(memory, [t]) for f in conflict.blocks for t in f.definition().targets), [])
-    sides = [(f.definition().text, f.definition().agent, f.definition().time) for f in conflict.blocks]
-    for name in conflict.removers:
-        entry = memory.entry(name)
-        sides.insert(0, (b"", entry.agent if entry else "", entry.time if entry else ""))
-    return Clash(conflict.label, first.doc, old[0].definition().text if old else b"", sides)
-
-
 def _bytes(text: "str | bytes") -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 
-def _revision(text: str) -> str:
-    digits = text.strip().lower()
-    if not 7 <= len(digits) <= 64 or digits.strip("0123456789abcdef"):
-        raise BadInput(
-            f"{text[:80]!r} is no revision.", "A revision is 64 hex digits, or at least the first 7 of them."
-        )
+def _document(name: str) -> None:
+    if name != INDEX:
+        document_name(name)
+
+
+def _revision(text: str | None) -> str | None:
+    digits = text.strip().lower() if text is not None else None
+    if digits is not None and (not 7 <= len(digits) <= 64 or digits.strip("0123456789abcdef")):
+        raise BadInput(f"{(text or '')[:80]!r} is no revision.", "A revision is 64 hex digits, or the first 7 or more.")
     return digits
-
-
-def _replace_once(base: bytes, old: bytes, new: bytes) -> bytes:
-    count = base.count(old)
-    if count == 1:
-        return base.replace(old, new)
-    if count:
-        lines = [str(base[:at].count(b"\n") + 1) for at in _occurrences(base, old)]
-        raise Ambiguous(
-            f"The text to replace occurs {count} times, in lines {', '.join(lines[:20])}.",
-            lines,
-            "Give more of the text around it.",
-        )
-    raise NotFound("The text to replace occurs 0 times.", _nearest_line(base, old))
-
-
-def _occurrences(base: bytes, old: bytes) -> "Iterator[int]":
-    at = base.find(old)
-    while at >= 0:
-        yield at
-        at = base.find(old, at + 1)
-
-
-def _nearest_line(base: bytes, old: bytes) -> str:
-    import difflib
-
-    wanted = max(old.decode("utf-8", "replace").split("\n"), key=len)
-    lines = base.decode("utf-8", "replace").split("\n")
-    found = difflib.get_close_matches(wanted, [line for line in lines if line.strip()], 1, 0.3)
-    return f"The nearest line is {lines.index(found[0]) + 1}: {found[0][:200]}" if found else "No line is like it."
-
-
-__all__ = ["Change", "MemshimError", "Store", "View"]

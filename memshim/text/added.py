@@ -260,28 +260,32 @@ def prune(one: Entry, two: Entry) -> None:
 
     A heading goes only where ours has one of the same title.
     """
-    leaves = [entry for entry in two.walk() if not entry.level and entry.is_long()]
-    if not leaves:
-        return
-    known = {plain(entry.lines) for entry in one.walk() if not entry.level}
-    doubles = {plain(entry.lines) for entry in leaves} & known
-    if doubles:
-        drop(two, one, doubles, {entry.key for entry in one.walk() if entry.level})
+    known = {plain(entry.lines) for entry in one.walk() if not entry.level and entry.is_long()}
+    if known:
+        drop(two, one, known, {entry.key for entry in one.walk() if entry.level})
 
 
-def drop(two: Entry, one: Entry | None, doubles: set[bytes], titles: "set[tuple[str, int, bytes]]") -> None:
-    """Drops doubles below `two`, but for those that stand under the same headings in ours: these will be joined."""
-    near = {entry.key: entry for entry in one.below} if one else {}
+def drop(two: Entry, one: Entry | None, known: set[bytes], titles: "set[tuple[str, int, bytes]]") -> None:
+    """Drops what is known from below `two`, but for what stands under the same headings in ours: it will be joined."""
+    near: dict[tuple[str, int, bytes], Entry | None] = {}
+    for side in (one, two):
+        seen = set()
+        for entry in side.below if side else []:
+            if side is one:
+                near[entry.key] = None if entry.level and entry.key in near else entry
+            elif entry.level and entry.key in seen:
+                near[entry.key] = None  # several of one title: no telling which is which
+            seen.add(entry.key)
     kept = []
     for entry in two.below:
         mate = near.get(entry.key)
-        if not entry.level:
-            if mate or plain(entry.lines) not in doubles:
-                kept.append(entry)
-            continue
-        full = bool(entry.below)
-        drop(entry, mate, doubles, titles)
-        if mate or entry.below or not full or entry.key not in titles:
+        if entry.level:
+            full = bool(entry.below)
+            drop(entry, mate, known, titles)
+            keep = mate or entry.below or not full or entry.key not in titles
+        else:
+            keep = mate or plain(entry.lines) not in known
+        if keep:
             kept.append(entry)
     two.below = kept
 

@@ -10,7 +10,7 @@ An operation is a dict, as in the record's JSON, with its texts beside it under 
     move     doc, targets, at, optional `eol`      fixes blocks' places: a run with this stem, and the line end of
                                                    those that have none
     doc      doc, do (create, delete, rename), name
-    resolve  blocks                                these stand side by side on purpose: no conflict any more
+    resolve  settles                               these stand side by side on purpose: no conflict any more
 
 Operations and fields that this version does not know are kept, and have no effect.
 """

@@ -1,12 +1,13 @@
-"""The fold: entries become facts about blocks, in any order, and facts say what is live.  Must not know files or bytes on disk.
+"""The fold: entries become facts about blocks, in any order, and facts say what is live.  Must not know files or the disk.
 
 Facts only ever gather: a definition, a tombstone, a restoration is tagged with its entry and kept in a map.  So applying
-entries in any order, in any split, or twice gives the same facts; that is what lets a snapshot stand for the entries it
-was made of.  The one exception, an entry named in another's `replaces`, takes exactly its own tags away again.
+entries in any order, in any split, or twice gives the same facts; that is what lets a snapshot stand for the entries
+it was made of.  The one exception, an entry named in another's `replaces`, takes exactly its own tags away again.
 """
 
 from memshim.text import blocks as markdown
 from memshim.text.entry import Entry
+from memshim.text.facts import KINDS, Def, Facts
 from memshim.text.position import key
 
 TYPE_CHECKING = False
@@ -17,122 +18,11 @@ if TYPE_CHECKING:
     class Cold(Protocol):
         """What a fold may ask about the past: both answer None for what they never saw."""
 
-        def block(self, block: str) -> "Facts | None": ...
+        def block(self, block: str) -> Facts | None: ...
 
-        def entry(self, entry: str) -> "Entry | None": ...
+        def entry(self, entry: str) -> Entry | None: ...
 
         def folded(self, entry: str) -> bool: ...
-
-
-KINDS = {
-    "_": "blank", "h": "heading", "b": "bullet", "o": "ordered", "p": "paragraph",
-    "r": "row", "f": "fence", "m": "front", "c": "comment",
-}  # fmt: skip
-CODES = {kind: code for code, kind in KINDS.items()}
-
-
-class Def:
-    """Is what one entry says a block is: its text, and where it stands."""
-
-    __slots__ = (
-        "agent",
-        "apart",
-        "at",
-        "doc",
-        "entry",
-        "kind",
-        "ordinal",
-        "section",
-        "slot",
-        "targets",
-        "text",
-        "time",
-    )
-
-    def __init__(
-        self,
-        doc: str,
-        text: bytes,
-        kind: str,
-        at: "str | None",
-        section: "str | None",
-        slot: str,
-        entry: str,
-        time: str,
-        agent: str,
-        ordinal: int,
-        targets: "tuple[str, ...]" = (),
-        apart: bool = False,
-    ) -> None:
-        self.doc = doc
-        self.text = text
-        self.kind = kind
-        self.at = at
-        self.section = section
-        self.slot = slot
-        self.entry = entry
-        self.time = time
-        self.agent = agent
-        self.ordinal = ordinal
-        self.targets = targets
-        self.apart = apart
-
-    def rank(self) -> "tuple[str, str, int]":
-        """Orders definitions: by time, then by entry, then within the entry."""
-        return (self.time, self.entry, self.ordinal)
-
-
-class Facts:
-    """Is everything known about one block, each fact tagged with the entry that said it."""
-
-    __slots__ = ("defs", "id", "kills", "moves", "undone")
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.defs: dict[str, Def] = {}
-        self.kills: dict[str, str] = {}  # entry -> "remove" or "replace"
-        self.undone: dict[str, list[str]] = {}  # restoring entry -> the entries whose kills it takes back
-        self.moves: dict[str, tuple[str, str, str]] = {}  # entry -> time, key, line end
-
-    def definition(self) -> Def:
-        """Returns the definition that counts: the earliest (several entries may carry on one id)."""
-        if len(self.defs) == 1:
-            return next(iter(self.defs.values()))
-        return min(self.defs.values(), key=Def.rank)
-
-    def killers(self) -> "list[str]":
-        """Returns the entries whose tombstones stand: those that no restoration had seen."""
-        if not self.kills:
-            return []
-        undone = {entry for seen in self.undone.values() for entry in seen}
-        return [entry for entry in self.kills if entry not in undone]
-
-    def alive(self) -> bool:
-        """Tells whether the block is defined and no tombstone on it stands."""
-        return bool(self.defs) and not self.killers()
-
-    def place(self) -> "str | None":
-        """Returns the key where the block stands, or None where it hangs at the end of its section."""
-        return self._last_move()[2] if self.moves else self.definition().at
-
-    def eol(self) -> str:
-        """Returns the line end that was fixed with the place of a text that has none of its own, or ""."""
-        return self._last_move()[3] if self.moves else ""
-
-    def _last_move(self) -> tuple[str, str, str, str]:
-        return max((time, entry, at, eol) for entry, (time, at, eol) in self.moves.items())
-
-    def forget(self, entry: str) -> None:
-        """Takes away what this entry said."""
-        for tags in (self.defs, self.kills, self.undone, self.moves):
-            tags.pop(entry, None)
-
-    def unite(self, other: "Facts") -> None:
-        """Adds what another copy of these facts knows."""
-        self.defs.update(other.defs)
-        self.kills.update(other.kills)
-        self.undone.update(other.undone)
-        self.moves.update(other.moves)
 
 
 class Conflict:
@@ -213,8 +103,7 @@ class State:
         return facts
 
     def _gather(self, entry: Entry, cold: "Cold") -> None:
-        ordinal = 0
-        for op, n, block, text in entry.new_blocks():
+        for ordinal, (op, n, block, text) in enumerate(entry.new_blocks()):
             given = n < len(op.get("ids") or ())
             facts = self._thaw(block, cold) if given else self._own(block)
             codes = op.get("kinds", "")
@@ -234,7 +123,6 @@ class State:
                 tuple(op.get("targets") or ()),
                 bool(op.get("apart")),
             )
-            ordinal += 1
         for op in entry.ops:
             what = op.get("op")
             if what in ("replace", "remove"):
@@ -247,7 +135,7 @@ class State:
                 for n, target in enumerate(op["targets"]):
                     self._thaw(target, cold).moves[entry.id] = (entry.time, key(op["at"], n), op.get("eol", ""))
             elif what == "resolve":
-                self.resolved[entry.id] = list(op["blocks"])
+                self.resolved[entry.id] = list(op["settles"])
             elif what == "doc":
                 said = op.get("undoes") if op["do"] == "restore" else op.get("name", "")
                 self.docs.setdefault(op["doc"], {})[entry.id] = [op["do"], entry.time, said]

@@ -8,7 +8,7 @@ blank lines and headings that only the view had put there: from then on they are
 from memshim.text import blocks as markdown
 from memshim.text import position
 from memshim.text.diff import matching
-from memshim.text.fold import CODES
+from memshim.text.facts import CODES
 from memshim.text.merge import Conflict
 from memshim.text.view import View, strip_suffix
 

@@ -4,7 +4,8 @@ from memshim.text import blocks as markdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from memshim.text.fold import Facts, State
+    from memshim.text.facts import Facts
+    from memshim.text.fold import State
 
 LISTS = ("bullet", "ordered", "row")
 

@@ -9,7 +9,8 @@ from memshim.text.sections import Outline, Piece, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from memshim.text.fold import Conflict, Facts, State
+    from memshim.text.facts import Facts
+    from memshim.text.fold import Conflict, State
 
 SHOWN_ONCE = ("bullet", "ordered", "row", "heading", "fence", "comment")
 

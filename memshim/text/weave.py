@@ -258,9 +258,9 @@ class Weave:
             self.add(low, ours, theirs)
             return True
         if contested(mine, yours):
-            both = [(side.changes(ops), lines) for side, ops, lines in ((self.ours, mine, ours), (self.theirs, yours, theirs))]
+            both = [(self.ours.changes(mine), ours), (self.theirs.changes(yours), theirs)]
             for ((gone, new), lines), ((less, old), _) in (both, both[::-1]):
-                if less <= gone and is_inside(old, new):  # one has all of the other's change, and more
+                if old and less <= gone and is_inside(old, new):  # one has all of the other's change, and more
                     self.parts.append(lines)
                     return True
             whole = len(both[0][0][0]) == len(both[1][0][0]) == high - low
@@ -426,6 +426,12 @@ class Weave:
         out: list[Op] = []
         i, j = op.low, op.left
         for x, y in [*self.pairs(op, side), (op.high, op.right)]:
+            one, two = heading_size(self.keys[i:x]), heading_size(side.keys[j:y])
+            if one and two:  # the heading was renamed; what follows it is another matter
+                out.append(Op(i, i + one, j, j + two, op))
+                i, j = i + one, j + two
+                while i < x and j < y and self.keys[i] == side.keys[j]:
+                    i, j = i + 1, j + 1
             if y > j and x > i and self.is_rewrite(i, x, side.keys[j:y]):
                 out.append(Op(i, x, j, y, op))
             else:
@@ -470,6 +476,15 @@ class Weave:
                 x, y = x + 1, y + 1
                 whole.append((op.low + x, op.left + y))
         return whole
+
+
+def heading_size(keys: "Sequence[bytes]") -> int:
+    """Returns how many lines the heading that stands first has; 0 if none does."""
+    if not keys or not words(keys[0]):
+        return 0
+    if starts(keys[0])[1]:
+        return 1
+    return 2 if len(keys) > 1 and keys[1] and not keys[1].strip(b"=") else 0
 
 
 def alike_pairs(old: list[bytes], new: list[bytes], i: int, x: int, j: int, y: int) -> list[tuple[int, int]]:
