@@ -12,13 +12,17 @@ __all__ = ["Store", "View", "__version__"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from memshim.store.result import View as View
     from memshim.store.store import Store as Store
-    from memshim.store.store import View as View
 
 
 def __getattr__(name: str) -> object:
-    if name in ("Store", "View"):
-        from memshim.store import store
+    if name == "Store":
+        from memshim.store.store import Store
 
-        return getattr(store, name)
+        return Store
+    if name == "View":
+        from memshim.store.result import View
+
+        return View
     raise AttributeError(f"module 'memshim' has no attribute {name!r}")

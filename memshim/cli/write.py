@@ -8,7 +8,8 @@ import click
 from memshim.cli.append import run as run_append
 from memshim.cli.common import doc_option, json_option, open_store, say, say_json, say_notes, store_options, text_in
 from memshim.errors import BadInput, RevisionMismatch
-from memshim.store.store import Change, Store
+from memshim.store.result import Change
+from memshim.store.store import Store
 
 why_option = click.option("--why", default="", metavar="WHY", help="The reason, kept with the entry.")
 expect_option = click.option(

@@ -7,8 +7,9 @@ import os
 import time
 
 from memshim.disk import files, locks
-from memshim.store import history, journal, publish, snapshot
+from memshim.store import adopt, history, journal, publish, snapshot
 from memshim.store.turn import Turn
+from memshim.text.merge import merge
 
 SILENT_S = 24 * 3600
 """How long a journal must have been silent before it is archived."""
@@ -76,6 +77,21 @@ def _size_notes(name: str, text: bytes) -> list[str]:
         f"{name} has {lines} lines and {characters} characters; above {LARGE_LINES} lines or {LARGE_CHARACTERS} "
         "characters agents are told to shorten it. Move detail into topic files: memshim append --doc NAME.md"
     ]
+
+
+def plan(turn: Turn) -> list[tuple[str, bytes, bytes]]:
+    """Returns what a compaction would change on disk, as (document, before, after); the turn has taken nothing in."""
+    changes = []
+    for doc, name in turn.documents().items():
+        found = files.read_document(turn.layout.document(name))
+        before = found[0] if found is not None else b""
+        foreign, base = adopt.base_of(turn, doc, before) if found is not None else (False, None)
+        after = turn.memory.view(doc).text
+        if foreign:
+            after = merge(base.text if base is not None else b"", after, before).text
+        if after != before:
+            changes.append((name, before, after))
+    return changes
 
 
 # --- archive ------------------------------------------------------------------------------------------------

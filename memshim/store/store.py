@@ -5,16 +5,14 @@ import os
 import time
 from functools import partial
 
-from memshim.disk import files, locks
+from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
 from memshim.errors import BadInput, LockTimeout, NoStore, StoreTooNew, StoreUnusable
 from memshim.store import adopt, append, change, compact, create, identity, publish
-from memshim.store.history import revision_of
 from memshim.store.journal import Journal
 from memshim.store.memory import Memory
+from memshim.store.result import Change, View
 from memshim.store.turn import Turn, open_turn
-from memshim.text.merge import merge
-from memshim.text.view import View as FoldedView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,39 +25,6 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 30.0
 TAIL_ENTRIES = 256
 """How many entries may stand in the journals' tails before a publish makes a snapshot of them."""
-
-
-class View:
-    """Is a document as one reading found it: its exact bytes (`data`), and their `revision`."""
-
-    __slots__ = ("data", "folded", "revision")
-
-    def __init__(self, folded: FoldedView) -> None:
-        self.folded = folded
-        self.data = folded.text
-        self.revision = revision_of(folded.text)
-
-    @property
-    def text(self) -> str:
-        """Returns the text; bytes that are no UTF-8 come as lone surrogates (errors="surrogateescape")."""
-        return self.data.decode("utf-8", "surrogateescape")
-
-
-class Change:
-    """Is what an edit, write, forget or restore did.
-
-    `id` is the entry's ("" where nothing was to be done), `revision` the document's new one, `merged` whether it had
-    moved on since the expected revision, `notes` sentences for people.
-    """
-
-    __slots__ = ("id", "merged", "notes", "revision", "settled")
-
-    def __init__(self, id: str, revision: str, merged: bool, settled: "list[Any]", notes: list[str]) -> None:
-        self.id = id
-        self.revision = revision
-        self.merged = merged
-        self.settled = settled
-        self.notes = notes
 
 
 class Store:
@@ -241,9 +206,9 @@ class Store:
                 entry = turn.record(plan.kind, self.agent, plan.ops, session=self.session, why=why, extra=plan.extra)
             publish.publish_all(turn)
             self._report(turn)
-            revision = revision_of(turn.memory.view(plan.doc).text)
+            view = View(turn.memory.view(plan.doc))
             settled = plan.extra.get("settled", [])
-            return Change(entry.id if entry is not None else "", revision, plan.merged, settled, self.notes)
+            return Change(entry.id if entry is not None else "", view.revision, plan.merged, settled, self.notes)
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -285,18 +250,8 @@ class Store:
 
     def plan(self) -> list[tuple[str, bytes, bytes]]:
         """Returns what a compaction would change on disk, as (document, before, after), and changes nothing."""
-        changes = []
         with self.turn(take_in=False) as turn:
-            for doc, name in turn.documents().items():
-                found = files.read_document(self.layout.document(name))
-                before = found[0] if found is not None else b""
-                foreign, base = adopt.base_of(turn, doc, before) if found is not None else (False, None)
-                after = turn.memory.view(doc).text
-                if foreign:
-                    after = merge(base.text if base is not None else b"", after, before).text
-                if after != before:
-                    changes.append((name, before, after))
-        return changes
+            return compact.plan(turn)
 
     def check(self, *, repair: bool = False) -> "tuple[list[str], list[Finding]]":
         """Verifies the store; returns what was repaired, and what is (still) not as `docs/format.md` says.

@@ -138,9 +138,10 @@ def to_record(entry: Entry) -> "tuple[dict[str, Any], list[bytes]]":
     meta: dict[str, Any] = {
         "v": VERSION,
         "kind": entry.kind,
+        "when": readable_time(entry.time),
+        "agent": entry.agent,
         "id": entry.id,
         "time": entry.time,
-        "agent": entry.agent,
     }
     if entry.session:
         meta["session"] = entry.session
