@@ -9,10 +9,10 @@ from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
 from memshim.errors import BadInput, LockTimeout, NoStore, StoreTooNew, StoreUnusable
 from memshim.store import adopt, append, change, compact, create, identity, publish
-from memshim.store.journal import Journal
 from memshim.store.memory import Memory
 from memshim.store.result import Change, View
 from memshim.store.turn import Turn, open_turn
+from memshim.store.writers import Writers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Store:
         self.lock_timeout = lock_timeout
         self.quick = quick  # take the same locks without the libraries: for a process that lives for one append
         self.notes: list[str] = []
-        self._idle: list[tuple[int, Journal]] = []  # (process, journal), not in use by any thread
-        self._replica: tuple[int, str] | None = None
+        self._writers = Writers(layout, agent, session)
 
     @classmethod
     def open(
@@ -67,10 +66,7 @@ class Store:
 
     def close(self) -> None:
         """Closes this process's journals; the store can be used again afterwards."""
-        while self._idle:
-            process, journal = self._idle.pop()
-            if process == os.getpid():
-                journal.close()
+        self._writers.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -102,7 +98,8 @@ class Store:
         """
         self.notes = []
         _document(doc)
-        with self._journal() as journal:
+        self._require()
+        with self._writers.lend() as journal:
             entry = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
         if publish:
             self.publish_soon()
@@ -305,31 +302,6 @@ class Store:
     def _report(self, turn: Turn) -> bool:
         self.notes = [*turn.notes, *(f"{e} {e.hint}".strip() for e in turn.unusable.values())]
         return not turn.unusable
-
-    @contextlib.contextmanager
-    def _journal(self) -> "Iterator[Journal]":
-        """Lends a journal to one thread; a fork's child opens its own, because a lock belongs to the open file."""
-        self._require()
-        here = os.getpid()
-        while True:
-            try:
-                process, journal = self._idle.pop()
-            except IndexError:
-                journal = Journal(self.layout, self.agent, self._replica_here(here), self.session)
-                break
-            if process == here:
-                break
-            journal.close()
-        try:
-            yield journal
-        finally:
-            self._idle.append((here, journal))
-
-    def _replica_here(self, process: int) -> str:
-        if self._replica is None or self._replica[0] != process:
-            identity.require_writable(self.layout)
-            self._replica = (process, identity.replica(self.layout))
-        return self._replica[1]
 
 
 def _bytes(text: "str | bytes") -> bytes:

@@ -1,0 +1,52 @@
+"""The open journals of one process: lent to one thread at a time, and never carried over a fork.  Must not know entries."""
+
+import contextlib
+import os
+
+from memshim.disk.layout import Layout
+from memshim.store import identity
+from memshim.store.journal import Journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Writers:
+    """Is a small pool of one agent's journals: a lock belongs to the open file, so threads and forks need their own."""
+
+    def __init__(self, layout: Layout, agent: str, session: str) -> None:
+        self.layout = layout
+        self.agent = agent
+        self.session = session
+        self._idle: list[tuple[int, Journal]] = []  # (process, journal)
+        self._replica: tuple[int, str] | None = None  # (process, replica)
+
+    @contextlib.contextmanager
+    def lend(self) -> "Iterator[Journal]":
+        """Lends a journal until the block ends."""
+        here = os.getpid()
+        journal = self._take(here)
+        try:
+            yield journal
+        finally:
+            self._idle.append((here, journal))
+
+    def close(self) -> None:
+        """Closes the journals that are not lent."""
+        while self._idle:
+            self._idle.pop()[1].close()
+
+    def _take(self, here: int) -> Journal:
+        while self._idle:
+            try:
+                process, journal = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if process == here:
+                return journal
+            journal.close()
+        if self._replica is None or self._replica[0] != here:
+            identity.require_writable(self.layout)
+            self._replica = (here, identity.replica(self.layout))
+        return Journal(self.layout, self.agent, self._replica[1], self.session)
