@@ -5,6 +5,8 @@ import sys
 
 def main() -> None:
     """Runs the command line and exits with its code (see `docs/cli.md`)."""
+    if sys.platform == "win32":
+        sys.exit("memshim: Native Windows is not supported; it works under WSL: https://aka.ms/wsl")
     args = sys.argv[1:]
     if args and args[0] == "append" and "--help" not in args:
         from memshim.cli.append import run

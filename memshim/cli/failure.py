@@ -41,8 +41,8 @@ def report_bug() -> int:
     from memshim.disk.layout import state_home
 
     text = f"memshim {__version__}, Python {sys.version}, {sys.platform}\n{traceback.format_exc()}"
-    path = os.path.join(state_home(), f"bug-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log")
     try:
+        path = os.path.join(state_home(), f"bug-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log")
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)

@@ -6,6 +6,7 @@ holds nothing of ours: the client lists every *.md below it as memories, so all 
 """
 
 import os
+import stat
 
 from memshim.errors import BadInput, NoStore, StoreUnusable
 
@@ -57,19 +58,19 @@ class Layout:
 
     def check_ours(self) -> None:
         """Raises StoreUnusable where our folder is a link or another user's: somebody may have planted it."""
-        try:
-            status = os.lstat(self.state)
-        except FileNotFoundError:
-            return
-        import stat
-
-        if not stat.S_ISDIR(status.st_mode):
-            raise StoreUnusable(f"{self.state} is not a folder of memshim's.", "Move it away and try again.")
-        if status.st_uid != os.geteuid():
-            raise StoreUnusable(
-                f"{self.state} belongs to another user, so this store is read-only to you.",
-                "Ask its owner, or copy the documents to a folder of your own.",
-            )
+        parent = os.path.dirname(self.state)
+        for path in (parent, self.state) if os.path.basename(parent) == OURS else (self.state,):
+            try:
+                status = os.lstat(path)
+            except FileNotFoundError:
+                return
+            if not stat.S_ISDIR(status.st_mode):
+                raise StoreUnusable(f"{path} is not a folder of memshim's.", "Move it away and try again.")
+            if status.st_uid != os.geteuid():
+                raise StoreUnusable(
+                    f"{path} belongs to another user, so this store is read-only to you.",
+                    "Ask its owner, or copy the documents to a folder of your own.",
+                )
 
 
 def is_client_store(root: str) -> bool:
@@ -83,8 +84,7 @@ def is_client_store(root: str) -> bool:
 
 def document_name(name: str) -> str:
     """Returns the name if it can be a document's; raises BadInput, which says why not."""
-    plain = name and "/" not in name and "\0" not in name and not name.startswith(".")
-    if not plain or not name.endswith(".md") or len(os.fsencode(name)) > 200 or not name.isprintable():
+    if not is_document(name):
         raise BadInput(
             f"{name[:80]!r} cannot be a document's name.",
             "A document is a file of the store's own folder, such as MEMORY.md or debugging.md.",
@@ -93,8 +93,9 @@ def document_name(name: str) -> str:
 
 
 def is_document(name: str) -> bool:
-    """Tells whether a file of the store's folder is a document, by its name alone."""
-    return name.endswith(".md") and not name.startswith(".") and name.isprintable()
+    """Tells whether a name can be a document's; one that leads elsewhere, as a planted store may hold, cannot."""
+    plain = "/" not in name and name.isprintable() and not name.startswith(".")
+    return plain and name.endswith(".md") and len(os.fsencode(name)) <= 200
 
 
 def agent_id(name: str) -> str:
@@ -166,8 +167,10 @@ def resolve(given: "str | None", start: str = ".") -> str:
 
 
 def state_home() -> str:
-    """Returns the folder for what belongs to no store: $XDG_STATE_HOME/memshim."""
+    """Returns the folder for what belongs to no store: $XDG_STATE_HOME/memshim.  Raises OSError where there is no home."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(base):
+        raise OSError(f"there is no home folder ({base})")
     return os.path.join(base, "memshim")
 
 

@@ -12,7 +12,7 @@ from memshim.errors import DocumentUnusable
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn, is_index
 from memshim.text.intake import operations
-from memshim.text.merge import Merged, merge
+from memshim.text.merge import Merged, MergeLimitError, merge
 from memshim.text.origin import nearest
 
 TYPE_CHECKING = False
@@ -93,7 +93,11 @@ def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None
     """Merges a foreign text into the view, once, and records the result as an entry of `external`."""
     view = turn.memory.view(doc)
     known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
-    merged = merge(known, view.text, data)
+    try:
+        merged = merge(known, view.text, data)
+    except MergeLimitError as error:
+        path = turn.layout.document(turn.memory.state.name(doc))
+        raise DocumentUnusable(f"{path} was changed, and is too large to merge: {error}.", "Split it.") from error
     ops = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     if base is None:
         ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
@@ -162,6 +166,10 @@ def sweep_aside(turn: Turn) -> None:
             continue
         data, status = found
         if target is not None and data and not turn.history(target[0]).knows(revision_of(data)):
-            adopt_text(turn, *target, data)
+            try:
+                adopt_text(turn, *target, data)
+            except DocumentUnusable as error:
+                turn.unusable[target[0]] = error
+                continue
         if target is None or time.time() - status.st_ctime > KEPT_ASIDE_S:
             files.unlink_quietly(path)

@@ -132,13 +132,16 @@ def _shown(layout: Layout) -> "Iterator[Finding]":
         shown = os.path.join(layout.memory, agent + ".md")
         if not os.path.lexists(shown):
             yield Finding("note", "journal-hidden", shown, f"{shown} is missing; the journal itself is safe.")
-        elif not os.path.samefile(shown, layout.path("journals", agent + ".log")):
+        elif os.path.samefile(shown, layout.path("journals", agent + ".log")):
+            continue
+        elif not _begins_as_ours(shown):
+            yield Finding("note", "name-taken", shown, f"{shown} is a file of your own; the journal has no name there.")
+        else:
             yield Finding("should", "journal-replaced", shown, f"{shown} is another file; the journal itself is safe.")
     for name in _names(layout.memory):
         if name.removesuffix(".md") not in registered:
             path = os.path.join(layout.memory, name)
-            head = (files.read(path) or b"")[:200] if os.path.isfile(path) and not os.path.islink(path) else b""
-            if head.startswith(record.MARK):
+            if _begins_as_ours(path):
                 yield Finding(
                     "should", "unregistered", path, f"{path} looks like a journal, but is none of this store's."
                 )
@@ -156,7 +159,7 @@ def _modes(layout: Layout) -> "Iterator[Finding]":
         for folder, _, names in os.walk(layout.root):
             for name in names:
                 path = os.path.join(folder, name)
-                if name.endswith(".md") and (files.read(path) or b"").startswith(record.MARK):
+                if name.endswith(".md") and _begins_as_ours(path):
                     yield Finding("must", "listed", path, f"{path} is ours, and the client would list it as a memory.")
 
 
@@ -170,6 +173,13 @@ def _leftovers(layout: Layout, memory: Memory) -> "Iterator[Finding]":
         found = files.read(layout.document(name)) if os.path.isfile(layout.document(name)) else None
         if (found or b"") != memory.view(doc).text:
             yield Finding("note", "unpublished", name, f"{name} is not up to date; memshim compact publishes it.")
+
+
+def _begins_as_ours(path: str) -> bool:
+    if os.path.islink(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(record.MARK)) == record.MARK
 
 
 def _names(folder: str) -> list[str]:

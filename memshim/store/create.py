@@ -36,6 +36,7 @@ def create(layout: Layout) -> bool:
         return False
     parent = os.path.dirname(layout.state)
     files.make_folder(parent)
+    _remove_abandoned(parent)
     fresh = files.scratch_name(parent, ".memshim.new" if not layout.client else "new")
     os.mkdir(fresh, 0o700)
     staged = layout.staged(fresh)
@@ -104,6 +105,14 @@ def _first_snapshot(layout: Layout) -> None:
     for name in texts:
         history = History(layout, name)
         history.confirm(history.record(view(state, name), now), time.time())
+
+
+def _remove_abandoned(parent: str) -> None:
+    """Removes what a crash left of the making of a store, an hour ago or more."""
+    for item in os.scandir(parent):
+        mine = item.name.startswith((".memshim.new.", "new.")) and os.path.isdir(os.path.join(item.path, "tmp"))
+        if mine and time.time() - item.stat(follow_symlinks=False).st_mtime > 3600:
+            _remove_tree(item.path)
 
 
 def _remove_tree(path: str) -> None:

@@ -1,6 +1,6 @@
 """What the store holds at this moment: the snapshot, and the journals' tails folded onto it.  Must not know the documents on disk."""
 
-from memshim.disk.layout import INDEX, Layout
+from memshim.disk.layout import INDEX, Layout, is_document
 from memshim.store import journal, snapshot
 from memshim.text.entry import Entry
 from memshim.text.fold import State
@@ -59,7 +59,8 @@ class Memory:
 
     def documents(self) -> dict[str, str]:
         """Returns the documents that exist, id to name; MEMORY.md always does."""
-        return {INDEX: self.state.name(INDEX), **self.state.documents()}
+        found = {INDEX: self.state.name(INDEX), **self.state.documents()}
+        return {doc: name for doc, name in found.items() if is_document(name)}
 
     def document_id(self, name: str) -> str:
         """Returns the id of the document with this name; a name that nobody has is the id of a new document."""

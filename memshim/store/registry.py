@@ -9,9 +9,9 @@ from memshim.disk.layout import Layout, state_home
 
 def register(layout: Layout) -> None:
     """Notes a store in $XDG_STATE_HOME/memshim/stores; where that folder cannot be written the store works all the same."""
-    folder = os.path.join(state_home(), "stores")
     name = sha256(os.fsencode(layout.root)).hexdigest()[:16]
     try:
+        folder = os.path.join(state_home(), "stores")
         files.make_folder(folder)
         files.replace(os.path.join(folder, name), os.fsencode(layout.root) + b"\n", folder, durable=False)
     except OSError:

@@ -142,6 +142,8 @@ def _read(layout: Layout, digest: str) -> Snapshot:
     if found is None or found.meta is None or sha256(data).hexdigest()[:32] != digest:
         raise StoreUnusable(f"The snapshot {path} is damaged.", "memshim check --repair rebuilds it from the journals.")
     meta = found.meta
+    if any(len(row[0]) != 32 or not row[0].isalnum() for row in [*meta["entries"], *meta["cold"]]):
+        raise StoreUnusable(f"The snapshot {path} names files that cannot be its own.", "Do not trust this store.")
     state = State()
     texts = iter(found.texts)
     for row in meta["hot"]:

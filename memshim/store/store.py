@@ -112,7 +112,7 @@ class Store:
         except LockTimeout as error:
             self.notes.append(f"Not published yet: {error} {error.hint}".strip())
         except OSError as error:
-            self.notes.append(f"Not published yet: {error.strerror}. The entry is safe in its journal.")
+            self.notes.append(_not_published(error))
         return False
 
     def publish(self) -> bool:
@@ -201,7 +201,10 @@ class Store:
             entry = None
             if plan.ops:
                 entry = turn.record(plan.kind, self.agent, plan.ops, session=self.session, why=why, extra=plan.extra)
-            publish.publish_all(turn)
+            try:
+                publish.publish_all(turn)
+            except OSError as error:
+                turn.notes.append(_not_published(error))
             self._report(turn)
             view = View(turn.memory.view(plan.doc))
             settled = plan.extra.get("settled", [])
@@ -306,6 +309,10 @@ class Store:
 
 def _bytes(text: "str | bytes") -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+
+def _not_published(error: OSError) -> str:
+    return f"Not published yet: {error.strerror}. The entry is safe in its journal; the next command publishes it."
 
 
 def _document(name: str) -> None:

@@ -4,6 +4,8 @@ Whole entries count, never single lines: a heading with all below it, a list ite
 paragraph. What both wrote is kept once, what one wrote is kept, ours first.
 """
 
+from itertools import pairwise
+
 from memshim.text.blocks import indent_of, parse
 from memshim.text.diff import matching
 from memshim.text.settle import Clash, undated, words
@@ -110,7 +112,7 @@ def entries(lines: "Sequence[bytes]") -> Entry:
 
 def follow(entry: Entry) -> None:
     """Tells every entry below what stands after it."""
-    for one, two in zip(entry.below, entry.below[1:], strict=False):
+    for one, two in pairwise(entry.below):
         one.after = two.before
         follow(one)
     if entry.below:

@@ -60,7 +60,7 @@ def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
     if max(len(base), len(ours), len(theirs)) > LONGEST:
         return None
     was, one, two = bare(base), bare(ours), bare(theirs)
-    if one == was or one == two:
+    if one in (was, two):
         return Settled("layout", ours if one == two else theirs, theirs if one == two else ours)
     if two == was:
         return Settled("layout", ours, theirs)
@@ -176,7 +176,7 @@ def is_date(token: bytes) -> bool:
 
 
 def is_version(token: bytes) -> bool:
-    first, dot, rest = token.strip(b"v[](),:").partition(b".")
+    first, _, rest = token.strip(b"v[](),:").partition(b".")
     return first.isdigit() and rest[:1].isdigit()
 
 

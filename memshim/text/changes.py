@@ -1,0 +1,287 @@
+"""What one side did to the base, as operations on lines; knows nothing of the other side.
+
+A changed region of a line diff is cut into finer operations: an edited line is paired with what it became, a deletion
+is cut where blocks begin, an insertion slides to where an entry begins.
+"""
+
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
+
+from memshim.text.blocks import parse, starts
+from memshim.text.diff import matching
+from memshim.text.settle import alike, bare, words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAIRS = 10_000  # pairs of lines that one changed region may weigh up; larger ones are not looked into
+ALIKE = 0.5  # from this likeness on, a line is an edit of another
+
+
+class Op:
+    """Holds one side's change: lines low..high of the base became lines left..right of the side.
+
+    `hunk` is the change that it was cut from; `edited` tells that the new line resembles the old one.
+    """
+
+    __slots__ = ("edited", "high", "hunk", "left", "low", "right")
+
+    def __init__(self, low: int, high: int, left: int, right: int, hunk: "Op | None" = None) -> None:
+        self.low = low
+        self.high = high
+        self.left = left
+        self.right = right
+        self.hunk = hunk or self
+        self.edited = False
+
+    def __repr__(self) -> str:
+        return f"Op({self.low}:{self.high} -> {self.left}:{self.right})"
+
+    def puts(self) -> bool:
+        """Tells an operation that removes lines and puts others there, which are no edit of them."""
+        return self.low < self.high and self.left < self.right and not self.edited
+
+    def adjoins(self, other: "Op") -> bool:
+        """Tells whether one inserts where the other puts lines: the two may have added the same ones."""
+        one, two = (self, other) if self.low == self.high else (other, self)
+        return one.low == one.high and two.puts() and one.low in (two.low, two.high)
+
+
+class Base:
+    """Holds the lines of the base, their keys (lines without white space at their end) and, if asked, its blocks."""
+
+    __slots__ = ("_blocks", "_borders", "keys", "lines")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+        self.keys = [line.rstrip() for line in lines]
+        self._blocks: list[tuple[int, int, str]] = []
+        self._borders: list[int] = []
+
+    def blocks(self) -> list[tuple[int, int, str]]:
+        """Returns the blocks as (first line, line after, kind)."""
+        if not self._blocks:
+            at = 0
+            for block in parse(b"".join(self.lines)):
+                stop = at + block.text.count(b"\n")
+                self._blocks.append((at, stop, block.kind))
+                at = stop
+            self._borders = [first for first, _, _ in self._blocks]
+        return self._blocks
+
+    def borders(self, low: int, high: int) -> list[int]:
+        """Returns the lines from `low` up to, not including, `high` that begin a block."""
+        self.blocks()
+        return self._borders[bisect_left(self._borders, low) : bisect_left(self._borders, high)]
+
+    def block(self, line: int) -> tuple[int, int, str]:
+        """Returns the block that a line is in."""
+        self.blocks()
+        return self._blocks[bisect_right(self._borders, line) - 1]
+
+    def whole(self, low: int, high: int) -> tuple[int, int]:
+        """Widens a range to whole blocks, front matter aside: its lines are its entries."""
+        if low < high:
+            first, _, kind = self.block(low)
+            low = low if kind == "front" else first
+            _, stop, kind = self.block(high - 1)
+            high = high if kind == "front" else stop
+        return low, high
+
+
+class Side:
+    """Holds one side's lines, their keys, and its changes; `shown` are the lines as the merge will show them."""
+
+    __slots__ = ("base", "hunks", "keys", "lines", "ops", "shown")
+
+    def __init__(self, lines: list[bytes], base: Base) -> None:
+        self.base = base
+        self.lines = lines
+        self.shown = list(lines)
+        self.keys = [line.rstrip() for line in lines]
+        self.ops: list[Op] = []
+        i = j = 0
+        for x, y, n in [*matching(base.keys, self.keys, words), (len(base.lines), len(lines), 0)]:
+            if x > i or y > j:
+                self.ops.append(Op(i, x, j, y))
+            i, j = x + n, y + n
+        slide(self.ops, base.keys, self.keys)
+        self.hunks = self.ops
+
+    def new(self) -> set[bytes]:
+        """Returns the lines, with words in them, that the changes bring."""
+        return {key for op in self.ops for key in self.keys[op.left : op.right] if words(key)}
+
+    def net(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
+        """Returns the lines of the base that some changes take away, and the lines with words that they bring."""
+        gone = {n for op in ops for n in range(op.low, op.high)}
+        return gone, [key for op in ops for key in self.keys[op.left : op.right] if words(key)]
+
+    def hunk_before(self, line: int) -> Op | None:
+        """Returns the change, not cut, that removes lines just before a line of the base, if one does."""
+        at = bisect_left(self.hunks, line, key=low_of) - 1
+        return self.hunks[at] if at >= 0 and line <= self.hunks[at].high else None
+
+    def inserts(self, low: int, high: int) -> bool:
+        """Tells whether some change brings lines anywhere from `low` to `high`."""
+        at = bisect_left(self.ops, low, key=low_of)
+        while at < len(self.ops) and self.ops[at].low <= high:
+            if self.ops[at].left < self.ops[at].right:
+                return True
+            at += 1
+        return False
+
+    def refine(self, other: "Side | None") -> None:
+        """Cuts the changes that the other side's changes touch, or all if there is no other side."""
+        hunks = other.hunks if other else []
+        out: list[Op] = []
+        at = 0
+        for op in self.ops:
+            while at < len(hunks) and hunks[at].high < op.low:
+                at += 1
+            touched = not other or (at < len(hunks) and hunks[at].low <= op.high)
+            out += self.cut(op) if touched and op is op.hunk and op.low < op.high else [op]
+        if len(out) > len(self.ops):
+            slide(out, self.base.keys, self.keys)
+        self.ops = out
+
+    def cut(self, op: Op) -> list[Op]:
+        out: list[Op] = []
+        i, j = op.low, op.left
+        for x, y in [*self.pairs(op), (op.high, op.right)]:
+            one, two = heading_size(self.base.keys[i:x]), heading_size(self.keys[j:y])
+            if one and two:  # the heading was renamed; what follows it is another matter
+                out.append(Op(i, i + one, j, j + two, op))
+                i, j = i + one, j + two
+                while i < x and j < y and self.base.keys[i] == self.keys[j]:
+                    i, j = i + 1, j + 1
+            if y > j and x > i and self.is_rewrite(i, x, self.keys[j:y]):
+                out.append(Op(i, x, j, y, op))
+            else:
+                if y > j:
+                    out.append(Op(i, i, j, y, op))
+                out += [Op(low, high, y, y, op) for low, high in self.by_block(i, x)]
+            if x < op.high:
+                if self.base.keys[x] != self.keys[y]:
+                    out.append(Op(x, x + 1, y, y + 1, op))
+                    out[-1].edited = True
+                i, j = x + 1, y + 1
+        return out
+
+    def is_rewrite(self, low: int, high: int, new: "Sequence[bytes]") -> bool:
+        """Tells whether new lines take the place of old ones; else the ones are deleted and the others inserted."""
+        old = [key for key in self.base.keys[low:high] if words(key)]
+        said = [key for key in new if words(key)]
+        return bool(old and said) and bool({sort(key) for key in old} & {sort(key) for key in said})
+
+    def by_block(self, low: int, high: int) -> list[tuple[int, int]]:
+        """Cuts deleted lines where blocks of the base begin."""
+        if high - low < 2:
+            return [(low, high)] if low < high else []
+        cuts = [low, *self.base.borders(low + 1, high), high]
+        return list(pairwise(cuts))
+
+    def pairs(self, op: Op) -> list[tuple[int, int]]:
+        """Pairs lines of a changed region with what they became: first equal but for layout, then alike in words."""
+        old = [b" ".join(bare(key)) for key in self.base.keys[op.low : op.high]]
+        new = [b" ".join(bare(key)) for key in self.keys[op.left : op.right]]
+        out: list[tuple[int, int]] = []
+        i = j = 0
+        for x, y, n in [*matching(old, new), (len(old), len(new), 0)]:
+            out += alike_pairs(old, new, i, x, j, y)
+            out += [(x + k, y + k) for k in range(n) if words(old[x + k])]
+            i, j = x + n, y + n
+        whole: list[tuple[int, int]] = []
+        ends = [*out, (len(old), len(new))][1:]
+        for (x, y), (stop, end) in zip(out, ends, strict=True):
+            whole.append((op.low + x, op.left + y))
+            while x + 1 < stop and y + 1 < end and self.base.keys[op.low + x + 1] == self.keys[op.left + y + 1]:
+                x, y = x + 1, y + 1
+                whole.append((op.low + x, op.left + y))
+        return whole
+
+
+def slide(ops: list[Op], base: "Sequence[bytes]", side: "Sequence[bytes]") -> None:
+    """Moves pure insertions and deletions, where equal lines let them, to begin where an entry begins."""
+    for n, op in enumerate(ops):
+        inserted = op.low == op.high
+        if not inserted and op.left != op.right:
+            continue
+        keys = side if inserted else base
+        first, last = (op.left, op.right) if inserted else (op.low, op.high)
+        up = down = 0
+        room = min(op.low - ops[n - 1].high, op.left - ops[n - 1].right) if n else min(op.low, op.left)
+        while up < room and keys[first - up - 1] == keys[last - up - 1]:
+            up += 1
+        ahead = ops[n + 1] if n + 1 < len(ops) else None
+        room = min(len(base) - op.high, len(side) - op.right)
+        if ahead:
+            room = min(ahead.low - op.high, ahead.left - op.right)
+        while down < room and keys[first + down] == keys[last + down]:
+            down += 1
+        if up or down:
+            shift = max(range(-up, down + 1), key=lambda by: (rank(keys, first + by), by == 0, by))
+            op.low += shift
+            op.high += shift
+            op.left += shift
+            op.right += shift
+
+
+def rank(keys: "Sequence[bytes]", at: int) -> int:
+    """Rates how well an insertion may begin at this line: best at a high heading, worst in the middle of text."""
+    kind, level = starts(keys[at])
+    if level:
+        return 10 - level
+    if kind == "blank":
+        return 2
+    return 3 if at == 0 or not keys[at - 1] else 1
+
+
+def low_of(op: Op) -> int:
+    return op.low
+
+
+def heading_size(keys: "Sequence[bytes]") -> int:
+    """Returns how many lines the heading that stands first has; 0 if none does."""
+    if not keys or not words(keys[0]):
+        return 0
+    if starts(keys[0])[1]:
+        return 1
+    return 2 if len(keys) > 1 and keys[1] and not keys[1].strip(b"=") else 0
+
+
+def alike_pairs(old: list[bytes], new: list[bytes], i: int, x: int, j: int, y: int) -> list[tuple[int, int]]:
+    """Pairs lines alike in words so that the likeness sums up highest, in order (Needleman and Wunsch 1970)."""
+    if x == i or y == j or (x - i) * (y - j) > PAIRS:
+        return []
+    best = [[0.0] * (y - j + 1) for _ in range(x - i + 1)]
+    score = [[alike(old[a], new[b]) for b in range(j, y)] for a in range(i, x)]
+    for a in range(x - i - 1, -1, -1):
+        for b in range(y - j - 1, -1, -1):
+            take = best[a + 1][b + 1] + score[a][b] if score[a][b] >= ALIKE else 0.0
+            best[a][b] = max(take, best[a + 1][b], best[a][b + 1])
+    out = []
+    a = b = 0
+    while a < x - i and b < y - j:
+        if score[a][b] >= ALIKE and best[a][b] == best[a + 1][b + 1] + score[a][b]:
+            out.append((i + a, j + b))
+            a, b = a + 1, b + 1
+        elif best[a][b] == best[a + 1][b]:
+            a += 1
+        else:
+            b += 1
+    return out
+
+
+def meets(low: int, high: int, first: int, stop: int) -> bool:
+    """Tells whether two ranges share a line, or a point that lies in the other, or are the same point."""
+    if low == high and first == stop:
+        return low == first
+    return low < stop and first < high
+
+
+def sort(key: bytes) -> str:
+    """Returns the kind that a line looks like, for comparing a line with what took its place."""
+    kind, level = starts(key.lstrip())
+    return "heading" if level else kind
