@@ -57,23 +57,26 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
         return data
     if published is not None:
         turn.is_present(doc)
-    adopt_text(turn, doc, name, data)
+    adopt_text(turn, doc, data, found[1].st_mtime)
     return data
 
 
-def adopt_text(turn: Turn, doc: str, name: str, data: bytes) -> None:
+def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> None:
     """Takes in a text that somebody put into a document, unless it says nothing that we do not know."""
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
         history.confirm(published.revision, time.time())  # a crash came after it had reached the disk
-    foreign, base = base_of(turn, doc, data)
+    foreign, base = base_of(turn, doc, data, written)
     if foreign:
         _take_in(turn, doc, data, base)
 
 
-def base_of(turn: Turn, doc: str, data: bytes) -> "tuple[bool, Revision | None]":
-    """Tells whether a text on disk is a foreign change, and of which revision (None: of nothing, a new document)."""
+def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, Revision | None]":
+    """Tells whether a text on disk is a foreign change, and of which revision (None: of nothing, a new document).
+
+    `written` is when it was written, as far as the file system tells.
+    """
     history = turn.history(doc)
     published = history.published
     revision = revision_of(data)
@@ -86,7 +89,10 @@ def base_of(turn: Turn, doc: str, data: bytes) -> "tuple[bool, Revision | None]"
             return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again
         return True, history.find(published.revision)  # a revert
     bases = list(history.recent())
-    return True, bases[nearest(data, (b.text for b in bases))] if bases else None
+    if not bases:
+        return True, None
+    sure = bool(published.confirmed) and written - published.confirmed >= SETTLED_S
+    return True, bases[nearest(data, (b.text for b in bases), sure)]
 
 
 def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
@@ -101,13 +107,15 @@ def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None
     ops = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     if base is None:
         ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
-    turn.history(doc).record(view, now_ms(), found=data)
     if ops:
         extra = {"found": revision_of(data), "base": revision_of(known)}
         turn.record("adopt", EXTERNAL, ops, extra={**extra, **settled(merged)})
+        turn.taken_in += 1
         turn.notes.append(f"Took in a change of {turn.memory.state.name(doc)} that was made outside memshim.")
         if merged.conflicts:
             turn.notes.append(f"{len(merged.conflicts)} of its changes clash; both texts are kept: memshim conflicts")
+    after = turn.memory.view(doc)
+    turn.history(doc).record(after, now_ms(), found=None if after.text == data else data)
 
 
 def settled(merged: Merged) -> "dict[str, Any]":
@@ -126,6 +134,7 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
         ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})
     name = turn.memory.state.name(doc)
     turn.record("adopt", EXTERNAL, ops)
+    turn.taken_in += 1
     history.forget_published()
     turn.notes.append(f"{name} was removed; memshim restore {name} brings it back.")
 
@@ -152,8 +161,7 @@ def aside_name(turn: Turn, doc: str) -> str:
 def sweep_aside(turn: Turn) -> None:
     """Looks at what earlier publishes put aside: takes in what says something new, removes what is known and old enough."""
     state = turn.memory.state
-    known = {doc: state.name(doc) for doc in state.docs} | turn.documents()
-    documents = {os.path.basename(turn.history(doc).folder): (doc, name) for doc, name in known.items()}
+    documents = {os.path.basename(turn.history(doc).folder): doc for doc in [*state.docs, *turn.documents()]}
     folder = aside_folder(turn)
     for name in sorted(os.listdir(folder)):
         bare = name.removeprefix(".memshim-")
@@ -165,11 +173,11 @@ def sweep_aside(turn: Turn) -> None:
         if found is None:
             continue
         data, status = found
-        if target is not None and data and not turn.history(target[0]).knows(revision_of(data)):
+        if target is not None and data and not turn.history(target).knows(revision_of(data)):
             try:
-                adopt_text(turn, *target, data)
+                adopt_text(turn, target, data, status.st_mtime)
             except DocumentUnusable as error:
-                turn.unusable[target[0]] = error
+                turn.unusable[target] = error
                 continue
         if target is None or time.time() - status.st_ctime > KEPT_ASIDE_S:
             files.unlink_quietly(path)

@@ -125,13 +125,13 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
         raise
     files.sync_folder(turn.layout.root)
     history.confirm(revision, time.time())
-    if displaced is None or displaced == data or history.knows(revision_of(displaced)):
+    if displaced is None or displaced[0] == data or history.knows(revision_of(displaced[0])):
         return True
-    adopt.adopt_text(turn, doc, name, displaced)
+    adopt.adopt_text(turn, doc, displaced[0], displaced[1].st_mtime)
     return False
 
 
-def _swap(aside: str, path: str, expected: bytes | None) -> bytes | None:
+def _swap(aside: str, path: str, expected: bytes | None) -> tuple[bytes, os.stat_result] | None:
     """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while."""
     if expected is None:
         os.link(aside, path)
@@ -142,8 +142,7 @@ def _swap(aside: str, path: str, expected: bytes | None) -> bytes | None:
         os.link(path, old)
         os.rename(aside, path)
         os.rename(old, aside)
-    found = files.read_document(aside)
-    return found[0] if found is not None else None
+    return files.read_document(aside)
 
 
 def _mode(path: str) -> int:

@@ -225,6 +225,8 @@ class Store:
         """Returns one reading of the store, foreign changes taken in where possible; for a folder that is no store, its text."""
         try:
             with self.turn(timeout=0.5) as turn:
+                if turn.taken_in:
+                    publish.publish_all(turn)  # a foreign change merged into the view: do not leave the two apart
                 self._report(turn)
                 return turn.memory
         except (LockTimeout, StoreTooNew, PermissionError, StoreUnusable) as error:

@@ -23,7 +23,8 @@ class Turn:
     """Is one reading of the store with the right to take changes in; made and used under the store's lock.
 
     `notes` are sentences for whoever runs the command, `unusable` the documents that cannot be read or replaced,
-    `wait` how many seconds a document that is missing or empty is still left alone.
+    `wait` how many seconds a document that is missing or empty is still left alone, `taken_in` how many foreign changes
+    became entries.
     """
 
     def __init__(self, layout: Layout, replica: str) -> None:
@@ -33,6 +34,7 @@ class Turn:
         self.notes: list[str] = []
         self.unusable: dict[str, MemshimError] = {}
         self.wait = 0.0
+        self.taken_in = 0
         self._histories: dict[str, History] = {}
 
     def history(self, doc: str) -> History:

@@ -11,25 +11,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def distance(one: bytes, other: bytes) -> int:
-    """Returns how many lines (blank ones aside) stand in one text and not in the other, counting repetitions."""
+def distance(one: bytes, other: bytes) -> tuple[int, int]:
+    """Returns how far two texts are apart: first by lines that stand in one and not in the other, then by their words.
+
+    Blank lines do not count, repetitions do; the last line may lack its end without being another line.
+    """
     from collections import Counter
 
-    a = Counter(line for line in split_lines(one) if line.strip())
-    b = Counter(line for line in split_lines(other) if line.strip())
-    return sum(((a - b) + (b - a)).values())
+    a = Counter(line for line in split_lines(one.rstrip(b"\n") + b"\n") if line.strip())
+    b = Counter(line for line in split_lines(other.rstrip(b"\n") + b"\n") if line.strip())
+    only = (a - b, b - a)
+    lines = sum(only[0].values()) + sum(only[1].values())
+    words = [Counter(word for line, n in side.items() for word in line.split() * n) for side in only]
+    return lines, sum(((words[0] - words[1]) + (words[1] - words[0])).values())
 
 
-def nearest(text: bytes, revisions: "Iterable[bytes]") -> int:
-    """Returns the index of the revision that `text` was most likely made from; of equally near ones the first (newest).
+def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
+    """Returns the index of the revision (newest first) that `text` was most likely made from.
 
-    The last line of a text may lack its end without being another line.
+    Of equally near ones it is the newest if its writer has `sure`ly had the time to see it, else the next older: taking
+    too old a revision keeps both texts, taking too new a one would lose one.
     """
-    best, at = -1, -1
-    for n, revision in enumerate(revisions):
-        far = distance(text.rstrip(b"\n") + b"\n", revision.rstrip(b"\n") + b"\n")
-        if at < 0 or far < best:
-            best, at = far, n
-        if best == 0:
-            break
-    return at
+    found = sorted((distance(text, revision), n) for n, revision in enumerate(revisions))
+    equal = [n for far, n in found if far == found[0][0]]
+    return equal[0] if sure or len(equal) == 1 or equal[0] > 0 else equal[1]
