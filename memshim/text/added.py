@@ -250,8 +250,10 @@ def shuffled(ours: list[bytes], theirs: list[bytes]) -> list[bytes]:
 
 def separation(last: Entry | None, entry: Entry, eol: bytes) -> list[bytes]:
     """Returns what parts two entries: what did where they are from, else a blank line where they would run together."""
-    if last is None or entry.before or entry.before is last.after:
+    if last is None or entry.before is last.after:
         return entry.before
+    if entry.before:  # a rule must not come to underline a paragraph
+        return entry.before if not entry.before[0].strip() else [*(last.after[:1] or [eol]), *entry.before]
     if last.after or (entry.kind in ("bullet", "ordered", "row") and last.kind == entry.kind):
         return last.after
     return [eol] if entry.level or entry.kind in ("paragraph", "row") or last.level else []

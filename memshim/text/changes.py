@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from memshim.text.blocks import parse, starts
 from memshim.text.diff import matching
-from memshim.text.settle import alike, bare, words
+from memshim.text.settle import alike, bare, weight, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Side:
         self.keys = [line.rstrip() for line in lines]
         self.ops: list[Op] = []
         i = j = 0
-        for x, y, n in [*matching(base.keys, self.keys, words), (len(base.lines), len(lines), 0)]:
+        for x, y, n in [*matching(base.keys, self.keys, weight), (len(base.lines), len(lines), 0)]:
             if x > i or y > j:
                 self.ops.append(Op(i, x, j, y))
             i, j = x + n, y + n
@@ -114,8 +114,8 @@ class Side:
         return {key for op in self.ops for key in self.keys[op.left : op.right] if words(key)}
 
     def net(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
-        """Returns the lines of the base that some changes take away, and the lines with words that they bring."""
-        gone = {n for op in ops for n in range(op.low, op.high)}
+        """Returns the lines of the base that some changes take away, and the lines that they bring: those with words."""
+        gone = {n for op in ops for n in range(op.low, op.high) if words(self.base.keys[n])}
         return gone, [key for op in ops for key in self.keys[op.left : op.right] if words(key)]
 
     def hunk_before(self, line: int) -> Op | None:

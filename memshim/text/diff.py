@@ -5,6 +5,7 @@ in JGit's histogram diff: where no item is unique, the rarest lead. So the commo
 """
 
 from bisect import bisect_left
+from itertools import pairwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ PAIRS = 200_000  # how many pairs of equal items one gap may weigh up; beyond, t
 
 
 def matching(
-    a: "Sequence[Hashable]", b: "Sequence[Hashable]", solid: "Callable[[Any], object] | None" = None
+    a: "Sequence[Hashable]", b: "Sequence[Hashable]", weight: "Callable[[Any], int] | None" = None
 ) -> list[tuple[int, int, int]]:
     """Finds what two sequences have in common, as runs (i, j, n): a[i:i+n] == b[j:j+n].
 
-    Items that are not `solid` match only beside others that do, or at the ends: they never lead.
+    Items of `weight` 0 match only beside others that do, or at the ends: they never lead. Where matches exclude one
+    another, the heavier ones win.
 
     Guarantees runs that increase on both sides, do not overlap and are not adjacent on both sides at once, as
     `difflib.SequenceMatcher.get_matching_blocks` without its last, empty one. The match is a good one, not always
@@ -44,7 +46,7 @@ def matching(
             runs.append((high, right, ended - high))
         if low == high or left == right or depth == DEPTH:
             continue
-        pairs = anchors(a, b, low, high, left, right, solid)
+        pairs = anchors(a, b, low, high, left, right, weight)
         if pairs:
             for i, j in pairs:
                 runs.append((i, j, 1))
@@ -72,7 +74,7 @@ def anchors(
     high: int,
     left: int,
     right: int,
-    solid: "Callable[[Any], object] | None",
+    weight: "Callable[[Any], int] | None",
 ) -> list[tuple[int, int]]:
     """Pairs up the rarest items that a[low:high] and b[left:right] share, as many as are in the same order."""
     where: dict[Hashable, tuple[list[int], list[int]]] = {}
@@ -86,13 +88,16 @@ def anchors(
         found = where.get(b[j])
         if found is not None:
             found[1].append(j)
-    shared = [found for item, found in where.items() if found[1] and (solid is None or solid(item))]
+    shared = [found for item, found in where.items() if found[1] and (weight is None or weight(item))]
     if not shared:
         return []
     rarity = min(len(found[0]) * len(found[1]) for found in shared)
     chosen = [found for found in shared if len(found[0]) * len(found[1]) == rarity]
     if rarity == 1:
-        return longest_rise((found[0][0], found[1][0]) for found in chosen)
+        pairs = [(found[0][0], found[1][0]) for found in chosen]
+        if all(one[1] < two[1] for one, two in pairwise(pairs)):
+            return pairs
+        return longest_rise(pairs) if weight is None else heaviest_rise(pairs, [weight(a[i]) for i, _ in pairs])
     if rarity * len(chosen) > PAIRS:
         return longest_rise(sorted(pair for found in chosen for pair in zip(*found, strict=False)))
     # second numbers fall within one first number, so that no item is paired twice (Hunt and Szymanski 1977)
@@ -101,6 +106,33 @@ def anchors(
 
 def falling(pair: tuple[int, int]) -> tuple[int, int]:
     return pair[0], -pair[1]
+
+
+def heaviest_rise(pairs: "Sequence[tuple[int, int]]", weights: "Sequence[int]") -> list[tuple[int, int]]:
+    """Keeps the pairs of the greatest weight whose second numbers, all different, rise (with a Fenwick tree)."""
+    rank = {j: n for n, j in enumerate(sorted(j for _, j in pairs), 1)}
+    tree = [(0, -1)] * (len(pairs) + 1)  # the best sum up to a rank, and the pair that it ends with
+    came: list[int] = []
+    top = (0, -1)
+    for n, (_, j) in enumerate(pairs):
+        at = rank[j] - 1
+        best = (0, -1)
+        while at:
+            best = max(best, tree[at])
+            at -= at & -at
+        came.append(best[1])
+        here = (best[0] + weights[n], n)
+        top = max(top, here)
+        at = rank[j]
+        while at < len(tree):
+            tree[at] = max(tree[at], here)
+            at += at & -at
+    out: list[tuple[int, int]] = []
+    n = top[1]
+    while n >= 0:
+        out.append(pairs[n])
+        n = came[n]
+    return out[::-1]
 
 
 def longest_rise(pairs: "Iterable[tuple[int, int]]") -> list[tuple[int, int]]:

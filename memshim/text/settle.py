@@ -84,6 +84,11 @@ def words(text: bytes) -> list[bytes]:
     return text.translate(TO_SPACE).lower().split()
 
 
+def weight(text: bytes) -> int:
+    """Counts the words of a text; a line without one, blank or a rule or a fence, is nothing to go by."""
+    return len(text.translate(TO_SPACE).split())
+
+
 def bare(text: bytes) -> list[bytes]:
     """Returns the marks and words of a text without what is only layout: white space, list marks and numbers.
 

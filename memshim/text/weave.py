@@ -157,6 +157,8 @@ class Weave:
         new = next((starts(line)[1] for line in lines if words(line)), 0)
         if new and new <= starts(keys[governs[-1]])[1]:
             return None
+        if other.new().issuperset(line.rstrip() for line in split_lines(b"".join(lines)) if words(line)):
+            return None  # it had added this too, see `once`
         return governs[-1], max(region.high, hunk.high)
 
     # --- regions that both sides changed ---
@@ -178,7 +180,7 @@ class Weave:
             elif new and gone <= away and is_inside(new, old):
                 self.parts.append(theirs)
             else:
-                whole = len(gone) == len(away) == len(base)  # none of these lines is left on a side
+                whole = len(gone) == len(away) == sum(map(bool, map(words, base)))  # no side has these lines any more
                 return self.rewritten(region.low, base, ours, theirs, whole=whole)
         return True
 

@@ -1,0 +1,192 @@
+"""The algebra of the merge, over generated documents and generated edits of them."""
+
+from collections import Counter
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from memshim.text.merge import Merged, merge
+
+TEMPLATES = (b"**Status:** done", b"### Added", b"```", b"---", b"|---|---|")
+NUMBERS = st.integers(0, 11)
+
+
+def block(kind: str, name: bytes) -> bytes:
+    """A block whose lines all hold `name`, template lines aside."""
+    return {
+        "bullet": b"- %s\n",
+        "nested": b"- %s top\n  - %s one\n  - %s two\n",
+        "ordered": b"1. %s\n",
+        "heading": b"\n## %s\n\n",
+        "setext": b"\n%s\n---\n\n",
+        "sub": b"\n### Added\n\n- %s\n",
+        "status": b"\n## %s\n**Status:** done\n",
+        "paragraph": b"\n%s first line\n%s second line\n\n",
+        "table": b"\n| %s | x |\n|---|---|\n| 1 | %s |\n\n",
+        "row": b"| 2 | %s |\n",
+        "fence": b"\n```\n%s code\n# %s no heading\n```\n\n",
+        "rule": b"\n---\n\n%s below a rule\n",
+        "comment": b"<!-- %s -->\n",
+        "blank": b"\n",
+    }[kind].replace(b"%s", name)
+
+
+KINDS = (
+    *("bullet", "nested", "ordered", "heading", "setext", "sub", "status"),
+    *("paragraph", "table", "row", "fence", "rule", "comment", "blank"),
+)
+BLOCKS = st.tuples(st.sampled_from(KINDS), NUMBERS)
+STEPS = st.tuples(st.sampled_from(("insert", "insert", "insert", "delete", "edit")), st.integers(0, 99), BLOCKS)
+
+
+def named(mark: bytes, number: int) -> bytes:
+    """Eight words that no other name shares, so that nothing is taken for an edit that is none."""
+    return b" ".join(b"%s%d%c" % (mark, number, letter) for letter in b"abcdefgh")
+
+
+def edit(blocks: list[bytes], steps: list[tuple[str, int, tuple[str, int]]], mark: bytes) -> list[bytes]:
+    """Edits a document; numbers above 8 make changes that the other side may make too, word for word."""
+    out = list(blocks)
+    for step, (what, place, (kind, number)) in enumerate(steps):
+        name = named(b"both" if number > 8 else mark, step)
+        at = place % (len(out) + 1)
+        if kind == "row" and not (at and out[at - 1].startswith((b"\n|", b"|"))):
+            kind = "table"  # a row without a table above would be text of the block above
+        if what == "insert":
+            out.insert(at, block(kind, name))
+        elif at < len(out):
+            if what == "delete":
+                del out[at]
+            elif b"base" in out[at] and b"Status" not in out[at]:  # an edited template looks like another one
+                head, space, tail = out[at].rpartition(b" ")
+                out[at] = head + space + name + b" " + tail
+    return out
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[bytes, bytes, bytes]:
+    chosen = draw(st.lists(BLOCKS, max_size=8))
+    chosen = [("table" if kind == "row" else kind, number) for kind, number in chosen]
+    blocks = [block(kind, named(b"base", n)) for n, (kind, _) in enumerate(chosen)]
+    sides = [blocks, *(edit(blocks, draw(st.lists(STEPS, max_size=4)), mark) for mark in (b"ours", b"theirs"))]
+    eols = draw(st.sampled_from([(0, 0, 0)] * 5 + [(1, 1, 1), (0, 1, 0), (0, 0, 1)]))
+    ends = draw(st.sampled_from([(0, 0, 0)] * 5 + [(1, 1, 1), (1, 0, 0), (0, 1, 0), (1, 0, 1)]))
+    texts = []
+    for parts, crlf, cut in zip(sides, eols, ends, strict=True):
+        text = b"".join(parts)
+        text = text.replace(b"\n", b"\r\n") if crlf else text
+        texts.append(text.rstrip(b"\r\n") if cut else text)
+    return texts[0], texts[1], texts[2]
+
+
+def lines(text: bytes) -> "Counter[bytes]":
+    """The lines with a letter or digit, without white space at their ends."""
+    return Counter(
+        line.rstrip() for line in text.split(b"\n") if any(c > 127 or chr(c).isalnum() for c in line)
+    )
+
+
+def without_templates(text: bytes) -> list[bytes]:
+    return sorted(line for line in lines(text).elements() if line not in TEMPLATES)
+
+
+def plain(merged: Merged) -> bytes:
+    """The text outside conflicts."""
+    out, at = b"", 0
+    for conflict in merged.conflicts:
+        out += merged.text[at : conflict.start] + b"\n"
+        at = conflict.end
+    return out + merged.text[at:]
+
+
+@given(cases())
+def test_one_changed_side_is_the_result(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    for merged, text in ((merge(base, base, theirs), theirs), (merge(base, ours, base), ours)):
+        assert (merged.text, merged.conflicts, merged.settled) == (text, [], [])
+    assert merge(base, ours, ours).text == ours
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_no_new_line_is_gone(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    merged = merge(base, ours, theirs)
+    shown = lines(plain(merged)).keys()
+    for conflict in merged.conflicts:
+        shown |= lines(conflict.ours).keys() | lines(conflict.theirs).keys()
+    for ruling in merged.settled:
+        shown |= lines(ruling.dropped).keys()
+    assert (lines(ours).keys() | lines(theirs).keys()) - lines(base).keys() <= shown
+    assert lines(merged.text).keys() <= lines(base).keys() | lines(ours).keys() | lines(theirs).keys()
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_no_line_comes_back_and_none_is_doubled(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    was, one, two = lines(base), lines(ours), lines(theirs)
+    got = lines(plain(merge(base, ours, theirs)))
+    for line, count in got.items():
+        if line in TEMPLATES:
+            continue
+        assert count <= max(one[line], two[line]), (line, "doubled")
+        if was[line] == 1:
+            assert one[line], (line, "came back")
+            assert two[line], (line, "came back")
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_swapping_the_sides_changes_only_the_order(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    there, back = merge(base, ours, theirs), merge(base, theirs, ours)
+    assert len(there.conflicts) == len(back.conflicts)
+    assert without_templates(plain(there)) == without_templates(plain(back))
+    assert Counter((c.base, c.ours, c.theirs) for c in there.conflicts) == Counter(
+        (c.base, c.theirs, c.ours) for c in back.conflicts
+    )
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_merging_again_changes_nothing(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    merged = merge(base, ours, theirs)
+    if not merged.conflicts:
+        for again in (
+            merge(base, merged.text, theirs),
+            merge(base, merged.text, ours),
+            merge(base, ours, merged.text),
+            merge(base, theirs, merged.text),
+        ):
+            assert again.conflicts == []
+            assert without_templates(again.text) == without_templates(merged.text)
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_conflicts_hold_ours_and_render_shows_both(case: tuple[bytes, bytes, bytes]) -> None:
+    base, ours, theirs = case
+    merged = merge(base, ours, theirs)
+    at = 0
+    for conflict in merged.conflicts:
+        assert at <= conflict.start <= conflict.end
+        assert merged.text[conflict.start : conflict.end] == conflict.ours
+        assert conflict.start == 0 or merged.text[: conflict.start].endswith(b"\n") or conflict.start == 3
+        assert conflict.ours.rstrip() in ours
+        assert conflict.theirs.rstrip() in theirs
+        assert conflict.base.rstrip() in base
+        at = conflict.end
+    shown = merged.render()
+    assert (shown == merged.text) == (not merged.conflicts)
+    assert shown.count(b"<<<<<<< ours") == shown.count(b"||||||| base") == len(merged.conflicts)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
+@example(b"", b"a", b"b")
+@example(b"\xef\xbb\xbfa\n", b"a\n", b"\xef\xbb\xbfa\nb\n")
+def test_any_bytes_go_in(base: bytes, ours: bytes, theirs: bytes) -> None:
+    merged = merge(base, ours, theirs)
+    for conflict in merged.conflicts:
+        assert merged.text[conflict.start : conflict.end] == conflict.ours
