@@ -229,6 +229,9 @@ build() {
         fail "The environment could not be made; the reason is above. An earlier installation was not changed." \
             "On Debian or Ubuntu, look whether python3.$python_minor-venv (or python3-venv) is installed."
     fi
+    # An old pip (as Python brings it) writes a start script that imports `re`: half an interpreter's start for every
+    # append. A newer one does not; where it cannot be had, the old one does.
+    "$building/bin/python" -I -m pip install --quiet --no-input --disable-pip-version-check --upgrade pip </dev/null || :
     if ! "$building/bin/python" -I -m pip install --quiet --no-input --disable-pip-version-check "$source" </dev/null; then
         fail "pip could not install memshim; the reason is above. An earlier installation was not changed." \
             "memshim's dependencies come from the package index: look whether it can be reached, then run install.sh again."
