@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAIRS = 10_000  # pairs of lines that one changed region may weigh up; larger ones are not looked into
+PAIRS = 10_000  # pairs of lines that one changed region may weigh up; in larger ones only lines of one number pair
+LARGE = 40  # lines; a larger block clashes only where it does, a smaller one as a whole
 ALIKE = 0.5  # from this likeness on, a line is an edit of another
 
 
@@ -81,12 +82,11 @@ class Base:
         return self._blocks[bisect_right(self._borders, line) - 1]
 
     def whole(self, low: int, high: int) -> tuple[int, int]:
-        """Widens a range to whole blocks, front matter aside: its lines are its entries."""
-        if low < high:
-            first, _, kind = self.block(low)
-            low = low if kind == "front" else first
-            _, stop, kind = self.block(high - 1)
-            high = high if kind == "front" else stop
+        """Widens a range to whole blocks, unless they are large or front matter: its lines are its entries."""
+        for line in (low, high - 1) if low < high else ():
+            first, stop, kind = self.block(line)
+            if kind != "front" and stop - first <= LARGE:
+                low, high = min(low, first), max(high, stop)
         return low, high
 
 
@@ -109,9 +109,9 @@ class Side:
         slide(self.ops, base.keys, self.keys)
         self.hunks = self.ops
 
-    def new(self) -> set[bytes]:
-        """Returns the lines, with words in them, that the changes bring."""
-        return {key for op in self.ops for key in self.keys[op.left : op.right] if words(key)}
+    def new(self) -> dict[bytes, int]:
+        """Returns the lines, with words in them, that the changes bring, and where in the base they come."""
+        return {key: op.low for op in self.ops for key in self.keys[op.left : op.right] if weight(key)}
 
     def net(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
         """Returns the lines of the base that some changes take away, and the lines that they bring: those with words."""
@@ -188,7 +188,7 @@ class Side:
         new = [b" ".join(bare(key)) for key in self.keys[op.left : op.right]]
         out: list[tuple[int, int]] = []
         i = j = 0
-        for x, y, n in [*matching(old, new), (len(old), len(new), 0)]:
+        for x, y, n in [*matching(old, new, weight), (len(old), len(new), 0)]:
             out += alike_pairs(old, new, i, x, j, y)
             out += [(x + k, y + k) for k in range(n) if words(old[x + k])]
             i, j = x + n, y + n
@@ -253,7 +253,10 @@ def heading_size(keys: "Sequence[bytes]") -> int:
 
 def alike_pairs(old: list[bytes], new: list[bytes], i: int, x: int, j: int, y: int) -> list[tuple[int, int]]:
     """Pairs lines alike in words so that the likeness sums up highest, in order (Needleman and Wunsch 1970)."""
-    if x == i or y == j or (x - i) * (y - j) > PAIRS:
+    if (x - i) * (y - j) > PAIRS:
+        pairs = zip(range(i, x), range(j, y), strict=False) if x - i == y - j else ()
+        return [(a, b) for a, b in pairs if alike(old[a], new[b]) >= ALIKE]
+    if x == i or y == j:
         return []
     best = [[0.0] * (y - j + 1) for _ in range(x - i + 1)]
     score = [[alike(old[a], new[b]) for b in range(j, y)] for a in range(i, x)]

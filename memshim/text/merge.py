@@ -113,10 +113,10 @@ def woven(
     there = set()
     for part in weave.parts:
         for lines in [part] if isinstance(part, list) else [part.ours, part.theirs]:
-            there.update(split_lines(b"".join(lines)))
+            there.update(lines)
     new = (set(ours) | set(theirs)) - set(base) - there
     if new:
-        there = {line.rstrip() for line in there}
+        there = {line.rstrip() for line in split_lines(b"".join(there))}
         for ruling in weave.settled:
             there.update(line.rstrip() for line in ruling.dropped.split(b"\n"))
         if any(line.rstrip() and line.rstrip() not in there for line in new):

@@ -12,15 +12,14 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000  # bytes; longer texts are not looked into, they clash
 DIGITS = b"0123456789"
-LETTERS = bytes(c for c in range(256) if c > 127 or chr(c).isalnum() or c == 95)
-OTHERS = bytes(c for c in range(256) if c not in LETTERS)
-TO_SPACE = bytes(c if c in LETTERS else 32 for c in range(256))
+TO_SPACE = bytes(c if c > 127 or chr(c).isalnum() or c == 95 else 32 for c in range(256))
+NUMBERS = bytes(c if c in DIGITS else 32 for c in range(256))
 # A number is a stamp only beside such a word: "Timeout: 30" moved to 60 and to 90 is a clash, not a stamp.
 STAMP_WORDS = frozenset(
     b"updated modified reviewed generated synced checked last date timestamp version revision build release"
     b" iteration session sessions total count counter entries items".split()
 )
-EMPTY_WORDS = frozenset(b"none nothing empty tbd todo na yet add".split())
+EMPTY_WORDS = frozenset(b"none nothing empty tbd todo na yet".split())
 
 
 class Settled:
@@ -80,13 +79,13 @@ def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
 
 
 def words(text: bytes) -> list[bytes]:
-    """Cuts a text into its words, in small letters, without any marks."""
-    return text.translate(TO_SPACE).lower().split()
+    """Cuts a text, of a very long one the beginning, into its words, in small letters, without any marks."""
+    return text[:LONGEST].translate(TO_SPACE).lower().split()
 
 
 def weight(text: bytes) -> int:
     """Counts the words of a text; a line without one, blank or a rule or a fence, is nothing to go by."""
-    return len(text.translate(TO_SPACE).split())
+    return len(text[:LONGEST].translate(TO_SPACE).split())
 
 
 def bare(text: bytes) -> list[bytes]:
@@ -112,7 +111,7 @@ def alike(a: bytes, b: bytes) -> float:
 
     The measure is Dice's coefficient over the lines' words; the same label ("**Owner:** ...") counts as likeness.
     """
-    one, two = set(words(a[:LONGEST])), set(words(b[:LONGEST]))
+    one, two = set(words(a)), set(words(b))
     if not one or not two:
         return 0.0
     score = 2 * len(one & two) / (len(one) + len(two))
@@ -154,7 +153,7 @@ def later(base: "Sequence[bytes]", ours: "Sequence[bytes]", theirs: "Sequence[by
 
 def stamp(token: bytes) -> tuple[bytes, list[int]] | None:
     """Splits a date, version or counter ("v1.2.0,") into its frame ("v#.#.#,") and its numbers."""
-    plain = token.translate(bytes(c if c in DIGITS else 32 for c in range(256)))
+    plain = token.translate(NUMBERS)
     numbers = [int(part) for part in plain.split() if len(part) < 18]
     if not numbers or len(numbers) != len(plain.split()):
         return None

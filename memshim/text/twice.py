@@ -29,7 +29,8 @@ class Found:
 
 def once(ours: Side, theirs: Side, eol: bytes) -> None:
     """Leaves out of theirs, in `shown`, what ours added too at another place. Changes `shown` and cuts `ops`."""
-    if ours.new().isdisjoint(theirs.new()):
+    new = theirs.new()
+    if all(new.get(key, low) == low for key, low in ours.new().items()):
         return
     ours.refine(None)
     theirs.refine(None)
@@ -94,7 +95,8 @@ def added(side: Side) -> "Iterator[Found]":
         if op.left == op.right or not (op.low == op.high or op.puts()):
             continue
         while line < op.left:
-            rise(above, starts(side.keys[line])[1], side.keys[line])
+            key = side.keys[line]
+            rise(above, starts(key)[1] if b"#" in key[:4] else 0, key)
             line += 1
         for entry in entries(side.lines[op.left : op.right]).walk():
             first = entry.lines[0].rstrip()

@@ -157,7 +157,8 @@ class Weave:
         new = next((starts(line)[1] for line in lines if words(line)), 0)
         if new and new <= starts(keys[governs[-1]])[1]:
             return None
-        if other.new().issuperset(line.rstrip() for line in split_lines(b"".join(lines)) if words(line)):
+        new_there = other.new()
+        if all(line.rstrip() in new_there for line in split_lines(b"".join(lines)) if words(line)):
             return None  # it had added this too, see `once`
         return governs[-1], max(region.high, hunk.high)
 
@@ -180,8 +181,9 @@ class Weave:
             elif new and gone <= away and is_inside(new, old):
                 self.parts.append(theirs)
             else:
-                whole = len(gone) == len(away) == sum(map(bool, map(words, base)))  # no side has these lines any more
-                return self.rewritten(region.low, base, ours, theirs, whole=whole)
+                replaced = len(gone) == len(away) == sum(map(bool, map(words, base)))  # no side has these lines any more
+                replaced = replaced and not any(op.edited for op in region.mine + region.yours)
+                return self.rewritten(region.low, base, ours, theirs, replaced=replaced)
         return True
 
     def add(self, at: int, ours: list[bytes], theirs: list[bytes]) -> None:
@@ -205,14 +207,15 @@ class Weave:
             self.fenced.append(inside)
         return self.fenced[at]
 
-    def rewritten(self, at: int, base: list[bytes], ours: list[bytes], theirs: list[bytes], *, whole: bool) -> bool:
+    def rewritten(self, at: int, base: list[bytes], ours: list[bytes], theirs: list[bytes], *, replaced: bool) -> bool:
         """Settles two rewrites of the same lines, if a rule can."""
         was, one, two = b"".join(base), b"".join(ours), b"".join(theirs)
         ruling = settle(was, one, two)
         if ruling:
             self.settled.append(ruling)
             self.parts.append(ours if ruling.kept == one else theirs)
-        elif whole and one.strip() and two.strip() and is_placeholder(was):
+        elif replaced and one.strip() and two.strip() and is_placeholder(was):
+            self.settled.append(Settled("placeholder", one + two, was))
             self.add(at, ours, theirs)
         else:
             return False

@@ -24,7 +24,7 @@ def block(kind: str, name: bytes) -> bytes:
         "paragraph": b"\n%s first line\n%s second line\n\n",
         "table": b"\n| %s | x |\n|---|---|\n| 1 | %s |\n\n",
         "row": b"| 2 | %s |\n",
-        "fence": b"\n```\n%s code\n# %s no heading\n```\n\n",
+        "fence": b"\n```%s\n%s code\n# %s no heading\n```\n\n",
         "rule": b"\n---\n\n%s below a rule\n",
         "comment": b"<!-- %s -->\n",
         "blank": b"\n",
