@@ -25,7 +25,7 @@ def demo_command(keep: str | None, as_json: bool) -> int:
     """Race 8 writers in a scratch folder: first the way agents' tools write, then through memshim."""
     with tempfile.TemporaryDirectory(prefix="memshim-demo-") as scratch:
         for notes in (NOTES, 2 * NOTES, 4 * NOTES):
-            plain = race(os.path.join(scratch, f"plain-{notes}"), "plain", notes)
+            plain = race(os.path.join(scratch, f"plain-{notes}"), "plain", notes, scratch)
             if plain["lost"]:
                 break
             if not as_json:
@@ -33,7 +33,7 @@ def demo_command(keep: str | None, as_json: bool) -> int:
         folder = keep or os.path.join(scratch, "memshim")
         if keep and os.path.isdir(keep) and os.listdir(keep):
             raise click.UsageError(f"{keep} is not empty.")
-        safe = race(folder, "memshim", notes)
+        safe = race(folder, "memshim", notes, None if keep else os.path.join(scratch, "state"))
         if as_json:
             say_json({"rows": [plain, safe]})
         else:
@@ -43,17 +43,22 @@ def demo_command(keep: str | None, as_json: bool) -> int:
     return 1 if safe["lost"] else 0
 
 
-def race(folder: str, how: str, notes: int) -> dict[str, object]:
+def race(folder: str, how: str, notes: int, scratch: str | None = None) -> dict[str, object]:
     """Runs one race of WRITERS processes that each add some notes, released together; returns how, sent, kept, lost."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "MEMORY.md")
     with open(path, "w") as file:
         file.write(START)
+    environment = dict(os.environ)
+    if scratch:
+        environment["XDG_STATE_HOME"] = scratch  # a store that goes away with the demo is not registered
     command = [sys.executable, "-c", _WORKER, how, folder, str(notes)]
     with contextlib.ExitStack() as stack:
         workers = []
         for n in range(WRITERS):
-            worker = subprocess.Popen([*command, f"agent-{n + 1}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            worker = subprocess.Popen(
+                [*command, f"agent-{n + 1}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
             stack.callback(_end, worker)
             workers.append(worker)
         for worker in workers:
