@@ -1,0 +1,279 @@
+"""A process that stops itself: runs one scenario once for every write step, stopped there, and says what it found.
+
+    python stopper.py SCENARIO FOLDER [every-byte]
+
+Prints one JSON object: the write steps of the undisturbed command, how many stops were made, and the failures.  Each
+stop happens in a fork, by os._exit, so that nothing is cleaned up.  fsync does nothing here: what a killed process has
+written stays, and the steps are counted all the same.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scenarios import SCENARIOS, Scenario, World, next_millisecond
+
+import memshim.__main__ as door
+import memshim.cli.main  # imported once, before the forks
+import memshim.store.compact
+import memshim.store.store
+from memshim.disk import files
+from memshim.store.turn import Turn
+
+STOPPED = 9
+STEPS = ["write", "pwrite", "ftruncate", "truncate", "fsync", "rename", "replace", "link", "unlink", "remove",
+         "mkdir", "rmdir", "symlink", "chmod", "chown", "fchmod", "utime"]  # fmt: skip
+AUDITED = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod", "os.chown",
+           "os.utime", "os.truncate", "shutil.rmtree"}  # fmt: skip
+NEXT = ["append", "- what comes next"]
+DOCS = ("MEMORY.md", "topic.md")
+Texts = dict[str, bytes | None]
+
+
+class Steps:
+    """Counts the write steps of this process, and stops it at one: before it, after it, or with a part of it done."""
+
+    def __init__(self, at: int, how: str) -> None:
+        self.at, self.how = at, how
+        self.names: list[str] = []
+        self.audited = 0
+
+    def install(self) -> None:
+        for name in STEPS:
+            setattr(os, name, self._stopping(name, getattr(os, name)))
+        plain = os.open
+        making = self._stopping("open", plain)
+        write_flags = os.O_CREAT | os.O_TRUNC
+
+        def opening(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+            return (making if flags & write_flags else plain)(path, flags, *rest, **more)
+
+        os.open = opening  # type: ignore[assignment]
+        files.exchange = self._stopping("exchange", files.exchange)
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        opened = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_CREAT | os.O_TRUNC)
+        self.audited += event in AUDITED or bool(opened)
+
+    def _stopping(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **options: Any) -> Any:
+            self.names.append(name)
+            if len(self.names) != self.at:
+                return call(*args, **options)
+            if self.how == "after":
+                with contextlib.suppress(OSError):
+                    call(*args, **options)
+            elif self.how.startswith("torn") and name in ("write", "pwrite"):
+                data = bytes(args[1])
+                part = {"torn": len(data) // 2, "torn start": 1, "torn end": len(data) - 1}.get(self.how)
+                call(args[0], data[: int(self.how.split()[1]) if part is None else part], *args[2:])
+            os._exit(STOPPED)
+
+        return step
+
+    def unseen(self) -> int:
+        """Returns how many changes of the disk came past the steps: there must be none."""
+        counted = [n for n in self.names if n not in ("write", "pwrite", "fsync", "exchange", "fchmod")]
+        return self.audited - len(counted)
+
+
+def run(words: list[str], stdin: bytes = b"") -> tuple[int, str]:
+    """Runs a command of memshim in this process; returns its exit code and its output."""
+    out, sink = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
+    old, sys.argv, sys.stdin = (sys.argv, sys.stdin), ["memshim", *words], io.TextIOWrapper(io.BytesIO(stdin))
+    code: Any = 0
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(sink):
+            door.main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv, sys.stdin = old
+    text = out.buffer.getvalue().decode("utf-8", "replace")  # type: ignore[attr-defined]
+    return int(code or 0), text if code == 0 else text + sink.getvalue()
+
+
+def in_child(words: list[str], stdin: bytes, folder: Path, at: int, how: str) -> tuple[int, str, dict[str, Any]]:
+    """Runs a command in a fork that stops itself; returns its exit code, what it printed, and what it counted."""
+    said, counted = folder / "said", folder / "counted"
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            report = open(counted, "w")  # noqa: SIM115 - closed by the end of the process
+            sys.stdout = sys.__stdout__
+            sys.argv, sys.stdin = ["memshim", *words], io.TextIOWrapper(io.BytesIO(stdin))
+            steps = Steps(at, how)
+            steps.install()
+            try:
+                door.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+            json.dump({"names": steps.names, "unseen": steps.unseen()}, report)
+            report.flush()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    about = counted.read_text()
+    return os.waitstatus_to_exitcode(status), said.read_text(), json.loads(about) if about else {}
+
+
+class Trial:
+    """Is one scenario in one fresh folder."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario = scenario
+        (folder / "store").mkdir(parents=True)
+        self.folder = folder
+        self.world = World(folder / "store")
+        scenario.prepare(self.world)
+        self.words = [word.format(**self.world.values) for word in scenario.words]
+        self.store = ["--store", str(self.world.folder)]
+        # The same agent goes on, so that its journal has something behind a torn record.
+        at = self.words.index("--agent") if "--agent" in self.words else len(self.words)
+        self.agent = self.words[at : at + 2]
+
+    def texts(self) -> Texts:
+        found = {name: self.world.folder / name for name in DOCS}
+        return {name: path.read_bytes() if path.exists() else None for name, path in found.items()}
+
+    def operate(self, at: int = 0, how: str = "before") -> tuple[int, str, dict[str, Any]]:
+        return in_child([*self.words, *self.store], self.scenario.stdin, self.folder, at, how)
+
+    def command(self, *words: str) -> str:
+        code, text = run([*words, *self.store])
+        if code != 0:
+            raise AssertionError(f"{words[0]} ended with {code}: {text}")
+        return text
+
+    def counts(self, ids: dict[str, str]) -> dict[str, int]:
+        """Returns how often each entry is in the documents as `show --json` prints them."""
+        shown = []
+        for doc in DOCS:
+            code, text = run(["show", "--json", "--doc", doc, *self.store])
+            if code == 0:
+                shown += [entry for block in json.loads(text)["blocks"] for entry in block["entries"]]
+        return {name: shown.count(id_) for name, id_ in ids.items()}
+
+    def verify_sound(self) -> None:
+        code, text = run(["check", "--json", *self.store])
+        bad = [f for f in json.loads(text).get("findings", []) if f["level"] != "note"]
+        assert code == 0, f"check ended with {code}: {text[:2000]}"
+        assert not bad, f"check found {bad}"
+
+    def verify_log(self, ids: dict[str, str]) -> None:
+        entries = [e["id"] for e in json.loads(self.command("log", "--json", "-n", "100000"))["entries"]]
+        for name, id_ in ids.items():
+            assert entries.count(id_) == 1, f"the log has {name} {entries.count(id_)} times"
+
+    def finish(self) -> tuple[Texts, dict[str, int]]:
+        """Goes on as the next command and a compaction do; returns what is there then."""
+        next_millisecond()
+        id_ = self.command(*NEXT, *self.agent).split()[0]
+        texts = self.texts()
+        assert b"- what comes next" in (texts["MEMORY.md"] or b""), "the next command did not publish"
+        self.command("compact")
+        ids = {**self.world.ids, "next": id_}
+        self.verify_log(ids)
+        self.verify_sound()
+        return self.texts(), self.counts(ids)
+
+
+@contextlib.contextmanager
+def trial(scenario: Scenario, folder: Path) -> Iterator[Trial]:
+    yield Trial(scenario, folder)
+    shutil.rmtree(folder)  # kept where a check failed
+
+
+class Expected:
+    """Is what undisturbed runs come to: with the command, and without it."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario = scenario
+        with trial(scenario, folder / "without") as one:
+            self.before = one.texts()
+            self.end_without, self.counts_without = self.ended(one)
+        with trial(scenario, folder / "with") as two:
+            code, said, counted = two.operate()
+            assert code == 0, f"undisturbed, it ended with {code}: {said}"
+            assert counted["unseen"] == 0, f"{counted['unseen']} changes of the disk were not counted"
+            self.steps = counted["names"]
+            self.after = two.texts()
+            assert not scenario.proof or list(two.world.folder.glob(scenario.proof)), f"no {scenario.proof}"
+            self.end_with, self.counts_with = self.ended(two)
+
+    def verify(self, run: Trial, at: int, how: str) -> None:
+        code, said, _ = run.operate(at, how)
+        assert code == STOPPED, f"it ended with {code} instead of stopping: {said}"
+        for name, text in run.texts().items():
+            assert text in (self.before[name], self.after[name]), f"{name} is neither old nor new: {text!r}"
+        if (run.world.folder / ".memshim" / "format").exists():
+            run.verify_sound()
+            if at % 2:  # every other time the next command comes first, instead of a reading
+                run.command("show")
+        acknowledged = printed_id(said)
+        end, counts = self.ended(run)
+        if acknowledged:
+            run.verify_log({"acknowledged": acknowledged})
+            assert (end, counts) == (self.end_with, self.counts_with), f"acknowledged and not there: {end}, {counts}"
+        else:
+            allowed = ((self.end_with, self.counts_with), (self.end_without, self.counts_without))
+            assert (end, counts) in allowed, f"neither old nor new in the end: {end}, {counts}"
+
+    def ended(self, run: Trial) -> tuple[Any, dict[str, int]]:
+        """Finishes a run.  A foreign edit may be taken in before or after the next command: then order says nothing."""
+        end, counts = run.finish()
+        if not self.scenario.foreign:
+            return end, counts
+        return {name: sorted((text or b"").split()) for name, text in end.items()}, counts
+
+
+def printed_id(said: str) -> str:
+    words = said.split("\n", 1)[0].removeprefix("entry ") if "\n" in said else ""
+    return words if len(words) == 32 and not words.strip("0123456789abcdef") else ""
+
+
+def stops(steps: list[str], every_byte: bool) -> Iterator[tuple[int, str]]:
+    for at, name in enumerate(steps, 1):
+        yield at, "before"
+        yield at, "after"
+        if name == "write":
+            yield from ((at, how) for how in ("torn start", "torn", "torn end"))
+            if every_byte:
+                yield from ((at, f"torn {n}") for n in range(2, 120))
+
+
+def main(name: str, folder: Path, every_byte: bool) -> dict[str, Any]:
+    scenario = SCENARIOS[name]
+    os.fsync = lambda fd: None  # type: ignore[assignment]
+    sys.dont_write_bytecode = True
+    memshim.store.store.TAIL_ENTRIES = scenario.tail
+    if not scenario.grace:
+        Turn.GRACE_S = 0.0
+    if not scenario.exchange:
+        files.exchange = lambda one, other: False
+    expected = Expected(scenario, folder)
+    failures, count = [], 0
+    for at, how in stops(expected.steps, every_byte):
+        count += 1
+        try:
+            with trial(scenario, folder / f"{at}-{how.replace(' ', '-')}") as one:
+                expected.verify(one, at, how)
+        except Exception as error:
+            step = expected.steps[at - 1]
+            failures.append(f"stopped {how} step {at} ({step}): {type(error).__name__}: {error}"[:1500])
+    return {"steps": expected.steps, "stops": count, "failures": failures}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), "every-byte" in sys.argv[3:])))

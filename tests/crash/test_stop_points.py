@@ -1,0 +1,48 @@
+"""A process that is stopped at any write step (each of them, not a sample) loses nothing and leaves a sound store."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scenarios import SCENARIOS
+
+STOPPER = Path(__file__).with_name("stopper.py")
+
+
+@pytest.fixture
+def fast_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of small stores are made, and no disk is to survive here."""
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else tmp_path
+    folder = Path(tempfile.mkdtemp(prefix="memshim-stops-", dir=memory))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def stop_everywhere(name: str, folder: Path, *options: str) -> dict[str, list[str]]:
+    result = subprocess.run(
+        [sys.executable, str(STOPPER), name, str(folder), *options],
+        capture_output=True, stdin=subprocess.DEVNULL, timeout=100, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr.decode(errors="replace")[-4000:]
+    found: dict[str, list[str]] = json.loads(result.stdout)
+    print(f"{found['stops']} stops at {len(found['steps'])} steps: {' '.join(found['steps'])}")
+    return found
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_command_that_is_stopped_at_any_write_step_loses_nothing(name: str, fast_folder: Path) -> None:
+    found = stop_everywhere(name, fast_folder)
+    assert len(found["steps"]) >= 5, "the steps are not seen"
+    assert not found["failures"], "\n".join(found["failures"][:10])
+
+
+def test_an_append_that_is_torn_at_any_byte_is_dropped_or_whole(fast_folder: Path) -> None:
+    found = stop_everywhere("an append that does not publish", fast_folder, "every-byte")
+    assert found["steps"].count("write") >= 1
+    assert not found["failures"], "\n".join(found["failures"][:10])
