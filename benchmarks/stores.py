@@ -53,10 +53,10 @@ class Aged:
         for n in range(entries):
             journal = self._journals[self.count % len(self._journals)]
             if n < named:
-                forget(journal, self.dead[(self.count * 7919) % max(1, len(self.dead) // 4)])
+                bury(journal, self.dead[(self.count * 7919) % max(1, len(self.dead) // 4)])
             elif forget and n % 2:
                 self.dead.append(self.live.popleft())
-                forget(journal, self.dead[-1])
+                bury(journal, self.dead[-1])
             else:
                 op = {"op": "add", "doc": "MEMORY.md", "section": "", "kinds": "b"}
                 text = line(self.count).encode()
@@ -65,7 +65,7 @@ class Aged:
             self.count += 1
 
 
-def forget(journal: Journal, block: str) -> None:
+def bury(journal: Journal, block: str) -> None:
     """Appends a tombstone on one block."""
     op = {"op": "remove", "doc": "MEMORY.md", "targets": [block]}
     journal.append(Entry("", "", "forget", journal.agent, [op]))
@@ -82,7 +82,7 @@ def with_dead_agents(folder: str, agents: int) -> Store:
             journal = Journal(layout, f"dead-{n}", replica)
             op = {"op": "add", "doc": "MEMORY.md", "section": "", "kinds": "b", "blocks": [line(n).encode()]}
             entry = journal.append(Entry("", "", "append", journal.agent, [op]))
-            forget(journal, block_id(entry.id, 0))
+            bury(journal, block_id(entry.id, 0))
             journal.close()
             os.utime(journal.path, (old, old))
     return store
