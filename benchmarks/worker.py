@@ -1,4 +1,4 @@
-"""One process of a race: `worker.py HOW FOLDER NOTES AGENT` waits for the gate, makes notes durable one by one, ends."""
+"""One process of a race, `worker.py HOW FOLDER NOTES AGENT`: waits for the gate, makes notes durable one by one, ends.
 
 Every way writes the same notes of 300 bytes, and goes on to the next only when the last would survive a power cut.
 """
