@@ -25,7 +25,7 @@ class Entry:
     side's lines where these clash with `lines`.
     """
 
-    __slots__ = ("after", "before", "below", "key", "kind", "level", "lines", "rival")
+    __slots__ = ("after", "before", "below", "first", "key", "kind", "level", "lines", "rival")
 
     def __init__(self, kind: str, level: int, lines: list[bytes], before: list[bytes]) -> None:
         self.kind = kind
@@ -33,6 +33,7 @@ class Entry:
         self.lines = lines
         self.before = before
         self.rival: list[bytes] = []
+        self.first = False  # of those under one heading
         self.after: list[bytes] = []
         self.below: list[Entry] = []
         if level:
@@ -111,11 +112,12 @@ def entries(lines: "Sequence[bytes]") -> Entry:
 
 
 def follow(entry: Entry) -> None:
-    """Tells every entry below what stands after it."""
+    """Tells every entry below whether it is the first, and what stands after it."""
     for one, two in pairwise(entry.below):
         one.after = two.before
         follow(one)
     if entry.below:
+        entry.below[0].first = True
         entry.below[-1].after = entry.after
         follow(entry.below[-1])
 
@@ -252,6 +254,8 @@ def separation(last: Entry | None, entry: Entry, eol: bytes) -> list[bytes]:
     """Returns what parts two entries: what did where they are from, else a blank line where they would run together."""
     if last is None or entry.before is last.after:
         return entry.before
+    if entry.first and entry.kind == last.kind and entry.kind in ("bullet", "ordered", "row"):
+        return [] if last.first else last.before  # what stood before a list is not what parts its items
     if entry.before:  # a rule must not come to underline a paragraph
         return entry.before if not entry.before[0].strip() else [*(last.after[:1] or [eol]), *entry.before]
     if last.after or (entry.kind in ("bullet", "ordered", "row") and last.kind == entry.kind):

@@ -114,7 +114,7 @@ class Side:
         return {key: op.low for op in self.ops for key in self.keys[op.left : op.right] if weight(key)}
 
     def net(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
-        """Returns the lines of the base that some changes take away, and the lines that they bring: those with words."""
+        """Returns the lines that some changes take from the base and those that they bring: only such with words."""
         gone = {n for op in ops for n in range(op.low, op.high) if words(self.base.keys[n])}
         return gone, [key for op in ops for key in self.keys[op.left : op.right] if words(key)]
 
@@ -151,7 +151,8 @@ class Side:
         i, j = op.low, op.left
         for x, y in [*self.pairs(op), (op.high, op.right)]:
             one, two = heading_size(self.base.keys[i:x]), heading_size(self.keys[j:y])
-            if one and two:  # the heading was renamed; what follows it is another matter
+            if one and two and starts(self.base.keys[i]) == starts(self.keys[j]):
+                # the heading was renamed; what follows it is another matter
                 out.append(Op(i, i + one, j, j + two, op))
                 i, j = i + one, j + two
                 while i < x and j < y and self.base.keys[i] == self.keys[j]:

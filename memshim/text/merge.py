@@ -107,21 +107,32 @@ def changed(flags: list[bool]) -> bool:
 def woven(
     base: list[bytes], ours: list[bytes], theirs: list[bytes], eol: bytes
 ) -> tuple[list[list[bytes] | Clash], list[Settled]]:
-    """Weaves the lines, and checks that no new line is missing; if one were, the whole would be a conflict."""
-    weave = Weave(base, list(ours), list(theirs), eol)
-    weave.run()
-    there = set()
+    """Weaves the lines, and checks that no new line is missing.
+
+    If one is, it lets what both added come twice (a part of it may have got into a clash); if that does not help, all
+    is one conflict. So nothing is gone, whatever the weave does.
+    """
+    new = (set(ours) | set(theirs)) - set(base)
+    for twice in (False, True):
+        weave = Weave(base, ours, theirs, eol)
+        weave.run(twice=twice)
+        if not missing(new, weave):
+            return weave.parts, weave.settled
+    return [Clash(base, ours, theirs)], []
+
+
+def missing(new: set[bytes], weave: Weave) -> bool:
+    """Tells whether a line is neither in the text nor in a clash nor settled (blank lines aside)."""
+    there: set[bytes] = set()
     for part in weave.parts:
         for lines in [part] if isinstance(part, list) else [part.ours, part.theirs]:
             there.update(lines)
-    new = (set(ours) | set(theirs)) - set(base) - there
-    if new:
-        there = {line.rstrip() for line in split_lines(b"".join(there))}
-        for ruling in weave.settled:
-            there.update(line.rstrip() for line in ruling.dropped.split(b"\n"))
-        if any(line.rstrip() and line.rstrip() not in there for line in new):
-            return [Clash(base, ours, theirs)], []
-    return weave.parts, weave.settled
+    if new <= there:
+        return False
+    there = {line.rstrip() for line in split_lines(b"".join(there))}
+    for ruling in weave.settled:
+        there.update(line.rstrip() for line in ruling.dropped.split(b"\n"))
+    return any(line.rstrip() and line.rstrip() not in there for line in new)
 
 
 def assemble(

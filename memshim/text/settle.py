@@ -98,7 +98,12 @@ def bare(text: bytes) -> list[bytes]:
         parts = line.replace(b"|", b" | ").split()
         if parts and (parts[0] in (b"-", b"*", b"+") or is_number(parts[0])):
             parts[0] = b"1." if parts[0][0] in DIGITS else b"-"
-        out += [part if part.strip(b"-:") else b"-" for part in parts]
+        for part in parts:
+            core = part.rstrip(b",.;:!?")
+            if core and core != part and core.strip(b"-:"):
+                out += [core, part[len(core) :]]
+            else:
+                out.append(part if part.strip(b"-:") else b"-")
     return out
 
 

@@ -71,7 +71,11 @@ def counted(keys: "Sequence[bytes]") -> dict[bytes, int]:
 
 
 def blank(side: Side, found: Found) -> None:
-    side.shown[found.at : found.at + found.size] = [b""] * found.size
+    """Leaves out an entry with the blank lines before it."""
+    at = found.at
+    while at > found.op.left and not side.keys[at - 1]:
+        at -= 1
+    side.shown[at : found.at + found.size] = [b""] * (found.at + found.size - at)
 
 
 def transplanted(ours: Side, theirs: Side, found: Found, twin: Found, eol: bytes) -> bool:

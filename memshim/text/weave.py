@@ -14,11 +14,12 @@ from memshim.text.twice import once
 class Region:
     """Holds operations of both sides that belong together, and the lines that they are about."""
 
-    __slots__ = ("high", "low", "mine", "o", "right", "t", "wrong", "yours")
+    __slots__ = ("closed", "high", "low", "mine", "o", "right", "t", "wrong", "yours")
 
     def __init__(self, low: int, high: int) -> None:
         self.low = low
         self.high = high
+        self.closed = False  # whether what is inserted at the end belongs to it too
         self.mine: list[Op] = []
         self.yours: list[Op] = []
         self.o = self.right = 0  # lines o..right of ours
@@ -29,6 +30,7 @@ class Region:
         grown = False
         while waiting and (
             meets(waiting[-1].low, waiting[-1].high, self.low, self.high)
+            or (self.closed and waiting[-1].low == self.high)
             or (others and (waiting[-1].adjoins(others[-1]) or waiting[-1].adjoins(others[0])))
         ):
             taken.append(waiting.pop())
@@ -49,7 +51,7 @@ class Weave:
     After `run`, `parts` holds lines and clashes in order, and `settled` what a rule decided.
     """
 
-    __slots__ = ("base", "eol", "fenced", "forced", "ours", "parts", "settled", "theirs")
+    __slots__ = ("base", "closed", "eol", "fenced", "forced", "ours", "parts", "settled", "theirs")
 
     def __init__(self, base: list[bytes], ours: list[bytes], theirs: list[bytes], eol: bytes) -> None:
         self.base = Base(base)
@@ -59,21 +61,32 @@ class Weave:
         self.parts: list[list[bytes] | Clash] = []
         self.settled: list[Settled] = []
         self.forced: list[tuple[int, int]] = []
+        self.closed: set[int] = set()
         self.fenced: list[bool] = []
 
-    def run(self) -> None:
-        """Weaves; where whole blocks turn out to clash, it weaves again around them."""
+    def run(self, *, twice: bool = False) -> None:
+        """Weaves; where whole blocks turn out to clash, it weaves again around them.
+
+        With `twice`, what both added at different places may come twice.
+        """
         self.ours.refine(self.theirs)
         self.theirs.refine(self.ours)
-        once(self.ours, self.theirs, self.eol)
+        if not twice:
+            once(self.ours, self.theirs, self.eol)
         for _ in range(20):
             self.parts = []
             self.settled = []
             found = self.pass_over()
             if not found:
                 return
-            self.forced = sorted({*self.forced, *(self.base.whole(*lines) for lines in found)})
+            for low, high in found:
+                first, stop = self.base.whole(low, high)
+                self.forced.append((first, stop))
+                if high in self.closed:
+                    self.closed.add(stop)
+            self.forced = sorted(set(self.forced))
         self.forced = [(0, len(self.base.lines))]
+        self.closed.add(len(self.base.lines))
         self.parts = []
         self.settled = []
         self.pass_over()
@@ -92,6 +105,7 @@ class Weave:
                 while forced and meets(*forced[-1], region.low, region.high):
                     low, high = forced.pop()
                     region.low, region.high = min(region.low, low), max(region.high, high)
+                    region.closed = region.high in self.closed
                     grown = clash = True
             self.stable(b, region.low, o, t)
             region.place(o + region.low - b, t + region.low - b)
@@ -127,10 +141,19 @@ class Weave:
         if lost:
             return lost
         old = self.base.keys[region.low : region.high]
-        if not any(lines) and not any(old) and other.inserts(region.low, region.high):
+        if not any(lines) and not any(old) and self.ends_in_text() and other.inserts(region.low, region.high):
             lines = self.base.lines[region.low : region.high]  # a blank line that now parts what the other side added
         self.parts.append(lines)
         return None
+
+    def ends_in_text(self) -> bool:
+        """Tells whether the last line written so far is not blank."""
+        for part in reversed(self.parts):
+            lines = part if isinstance(part, list) else part.ours
+            for line in reversed(lines):
+                if line:
+                    return bool(line.strip())
+        return False
 
     def orphaned(self, region: Region, lines: list[bytes], other: Side) -> tuple[int, int] | None:
         """Finds the section that one side removed and the other side added to, as a range of the base.
@@ -160,6 +183,7 @@ class Weave:
         new_there = other.new()
         if all(line.rstrip() in new_there for line in split_lines(b"".join(lines)) if words(line)):
             return None  # it had added this too, see `once`
+        self.closed.add(max(region.high, hunk.high))
         return governs[-1], max(region.high, hunk.high)
 
     # --- regions that both sides changed ---
@@ -181,7 +205,9 @@ class Weave:
             elif new and gone <= away and is_inside(new, old):
                 self.parts.append(theirs)
             else:
-                replaced = len(gone) == len(away) == sum(map(bool, map(words, base)))  # no side has these lines any more
+                replaced = (
+                    len(gone) == len(away) == sum(map(bool, map(words, base)))
+                )  # no side has these lines any more
                 replaced = replaced and not any(op.edited for op in region.mine + region.yours)
                 return self.rewritten(region.low, base, ours, theirs, replaced=replaced)
         return True

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from memshim.text.blocks import eol_of, heading_title, kind_of, parse, split_lines
 
 PIECES = st.sampled_from(
-    b"# A\n|- b\n|  c\n|\n|\r\n|---\n|===\n|```\n|  ```\n|~~~ x\n|1. d\n|<!-- c\n|-->\n|text".split(b"|")
-    + [b"| a | b |\n", b"|---|---|\n", b"\xef\xbb\xbf", b"\r", b"\x00\xff\n", b"\t- e\n", b"l\xe2\x80\xa8s\n"]
+    [
+        *b"# A\n|- b\n|  c\n|\n|\r\n|---\n|===\n|```\n|  ```\n|~~~ x\n|1. d\n|<!-- c\n|-->\n|text".split(b"|"),
+        *(b"| a | b |\n", b"|---|---|\n", b"\xef\xbb\xbf", b"\r", b"\x00\xff\n", b"\t- e\n", b"l\xe2\x80\xa8s\n"),
+    ]
 )
 
 
@@ -99,9 +101,7 @@ def test_eol_of_follows_the_majority() -> None:
     assert eol_of(b"a\r\nb\n") == eol_of(b"a\rb") == eol_of(b"") == b"\n"
 
 
-@pytest.mark.parametrize(
-    "line", b"<!--\n,- \n,```x`\n,    \n,a|b\n,---\n,a\n,1) \n,>\n,\t\n,  x\n".split(b",")
-)
+@pytest.mark.parametrize("line", b"<!--\n,- \n,```x`\n,    \n,a|b\n,---\n,a\n,1) \n,>\n,\t\n,  x\n".split(b","))
 def test_takes_linear_time(line: bytes) -> None:
     begun = time.process_time()
     parse(b"x\n" + line * 10_000)
