@@ -1,0 +1,175 @@
+"""With every lock replaced by nothing, work may be done twice or fail, but nothing that was acknowledged is lost."""
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from racing import Racer, entries_shown, make_old, race, started, take_locks_off, verify_sound, verify_whole
+
+from memshim import Store
+from memshim.disk import files
+from memshim.store import adopt, history, publish, snapshot
+
+
+def told_failures(told: list[dict[str, str]]) -> None:
+    print(Counter(row["why"] for row in told if row["did"] == "failed"))
+
+
+def verify_no_must(folder: Path) -> None:
+    verify_sound(folder, level="should")
+
+
+@pytest.mark.parametrize("agents", [6, 1])
+def test_appends_beside_compactions_and_retirements_lose_nothing(store_dir: Path, seed: int, agents: int) -> None:
+    (store_dir / "MEMORY.md").write_text("# Memory\n\nSome text.\n")
+    Store.open(store_dir).init()
+    racers = [
+        Racer(store_dir, "append", f"agent{n % agents}", name=f"racer{n}", count=12, published=0.3, seed=seed + n,
+              locks_off=True)
+        for n in range(6)
+    ]  # fmt: skip
+    others = [Racer(store_dir, "compact", "one", count=8, locks_off=True),
+              Racer(store_dir, "retire", "two", count=8, locks_off=True)]  # fmt: skip
+    told = race(*racers, *others)
+    told_failures(told)
+    assert sum(row["did"] == "append" for row in told) == 72
+    verify_whole(store_dir, told)
+
+
+def test_each_one_keeps_the_last_edit_of_its_own_line(store_dir: Path) -> None:
+    names = [f"racer{n}" for n in range(4)]
+    (store_dir / "MEMORY.md").write_text("# Memory\n\n" + "".join(f"- line of {n}, version 0\n" for n in names))
+    store = Store.open(store_dir)
+    store.init()
+    racers = [Racer(store_dir, "edit_own", name, count=6, locks_off=True) for name in names]
+    told = race(*racers, Racer(store_dir, "compact", "one", count=6, locks_off=True))
+    told_failures(told)
+    store.compact()
+    text = store.read().text
+    for name in names:
+        last = [row["text"] for row in told if row["did"] == "edit" and row["by"] == name][-1:]
+        for line in last or [f"- line of {name}, version 0"]:
+            assert text.count(f"{line}\n") == 1, (line, text)
+    verify_no_must(store_dir)
+
+
+def test_compactors_that_do_not_see_each_other_keep_everything(store_dir: Path, seed: int) -> None:
+    racers = [Racer(store_dir, "mixed", f"agent{n}", count=5, seed=seed + n, locks_off=True) for n in range(4)]
+    told = race(*racers)
+    told_failures(told)
+    verify_whole(store_dir, told)
+    lines = (store_dir / "MEMORY.md").read_text().splitlines()
+    assert not [row["text"] for row in told if row["did"] == "forget" and row["text"] in lines]
+
+
+@pytest.mark.parametrize("locks_off", [False, True], ids=["with locks", "without locks"])
+@pytest.mark.parametrize("pause", ["opened", "locked", "before the write", "written", "synced"])
+def test_an_append_that_pauses_while_its_journal_is_retired_is_there_once(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch, pause: str, locks_off: bool
+) -> None:
+    store = Store.open(store_dir, agent="cli")
+    first = Store.open(store_dir, agent="ann").append("- before")
+    store.compact()
+    with started(Racer(store_dir, "pausing", "ann", pause=pause, published=0.0, locks_off=locks_off)) as (racer,):
+        racer.open_gate()
+        _, status = os.waitpid(racer.process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        if locks_off:
+            take_locks_off(monkeypatch)
+        make_old(store_dir, "ann")
+        done = store.compact()
+        held = pause not in ("opened",) and not locks_off
+        assert done.archived == (0 if held else 1)
+        os.kill(racer.process.pid, signal.SIGCONT)
+        racer.finish()
+    monkeypatch.undo()
+    (told,) = racer.told
+    for _ in range(2):
+        shown = entries_shown(store_dir)
+        assert (shown[first], shown[told["id"]]) == (1, 1)
+        store.compact()
+    verify_sound(store_dir)
+
+
+# --- staged: the one interleaving that hurts, made to happen --------------------------------------------------
+
+
+def test_an_append_between_the_last_look_and_the_retirement_is_shown_at_once(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    store, other = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="ann")
+    store.append("- before")
+    store.compact()
+    make_old(store_dir, "ann")
+    acknowledged = []
+    rename = os.rename
+
+    def renaming(source: str, target: str) -> None:
+        if "archive" in target and source.endswith("ann.log"):
+            acknowledged.append(other.append("- just in time", publish=False))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", renaming)
+    assert store.compact().archived == 1
+    assert len(acknowledged) == 1
+    assert entries_shown(store_dir)[acknowledged[0]] == 1
+
+
+def test_an_older_view_that_is_published_last_deletes_nothing(store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_locks_off(monkeypatch)
+    monkeypatch.setattr(adopt, "SETTLED_S", 0.2)
+    ann, bob = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="bob")
+    ann.append("- one")
+    confirm = history.History.confirm
+    with bob.turn() as older:
+        ann.append("- two", publish=False)
+        older.record("append", "bob", [{"op": "add", "doc": "MEMORY.md", "section": "", "blocks": [b"- three\n"]}])
+
+        def late(self: history.History, digest: str, now: float) -> None:
+            monkeypatch.setattr(history.History, "confirm", confirm)
+            publish.publish_all(older)
+            confirm(self, digest, time.time())
+
+        monkeypatch.setattr(history.History, "confirm", late)
+        ann.publish()
+    assert "- two" not in (store_dir / "MEMORY.md").read_text()  # the older view is on disk, and the newer was noted
+    noted = time.time()
+    while time.time() < noted + 0.3:
+        time.sleep(0.01)
+    assert ann.read().text == "- one\n- two\n- three\n"
+
+
+def test_a_compactor_that_slept_for_hours_clears_nothing_that_others_made(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    ann, bob = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="bob")
+    ann.append("- one")
+    clear = snapshot.clear_unnamed
+
+    def late(*args: object) -> int:
+        monkeypatch.setattr(snapshot, "clear_unnamed", clear)
+        bob.append("- two")
+        bob.compact()
+        past = time.time() - 2 * 3600
+        for folder in ("entries", "blocks", "snapshots"):
+            for path in (store_dir / ".memshim" / folder).glob("*"):
+                os.utime(path, (past, past))
+        return clear(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(snapshot, "clear_unnamed", late)
+    ann.compact()
+    assert ann.read().text == "- one\n- two\n"
+    verify_sound(store_dir)
+
+
+def test_the_patch_reaches_every_lock(store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_locks_off(monkeypatch)
+    store = Store.open(store_dir)
+    with store.turn(), store.turn(timeout=0.0):
+        store.append("- inside of two turns")
+    assert files.read(str(store_dir / ".memshim" / "lock")) is None
