@@ -45,6 +45,19 @@ def test_rare_items_lead_where_none_is_unique() -> None:
     assert {(2, 0), (5, 6)} <= pairs
 
 
+def test_the_heavier_match_wins() -> None:
+    assert matching(["heading", "s"], ["s", "heading"], len) == [(0, 1, 1)]
+    assert matching(["x", "s", "heading"], ["heading", "s", "y"], len) == [(2, 0, 1)]
+
+
+def test_items_without_weight_never_lead() -> None:
+    def weight(item: str) -> int:
+        return item != "-"
+
+    assert matching(["a", "-", "b"], ["c", "-", "d"], weight) == []
+    assert matching(["a", "-", "same"], ["c", "-", "same"], weight) == [(1, 1, 2)]
+
+
 def test_an_insertion_costs_no_match() -> None:
     a = [f"line {n}" for n in range(50)]
     b = [*a[:20], "new", "new", *a[20:]]

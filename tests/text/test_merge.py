@@ -128,6 +128,48 @@ CLEAN: dict[str, tuple[bytes, bytes, bytes, bytes]] = {
         b"- a\n- b\n- t\n",
         b"- a\r\n- b\r\n- t\n",
     ),
+    "line ends converted by theirs": (
+        b"- a\n- b\n",
+        b"- a\n- b\n- o\n",
+        b"- a\r\n- b\r\n",
+        b"- a\r\n- b\r\n- o\n",
+    ),
+    "a blank line stays where it parts an addition": (
+        b"- a\n\n- b\n",
+        b"- a\n- b\n",
+        b"- a\n\nA paragraph.\n\n- b\n",
+        b"- a\n\nA paragraph.\n\n- b\n",
+    ),
+    "an insertion begins at its heading": (
+        b"## R\n\n### Added\n\n- b\n",
+        b"## R\n\n### Added\n\n- o\n\n### Added\n\n- b\n",
+        b"## R\n\n### Added\n\n- t\n- b\n",
+        b"## R\n\n### Added\n\n- o\n\n### Added\n\n- t\n- b\n",
+    ),
+    "a long entry under two versions comes once": (
+        b"# T\n",
+        b"# T\n\n## 2.1\n\n### Fixed\n\n- one two three four five six seven eight\n",
+        b"# T\n\n## 1.9\n\n### Fixed\n\n- one two three four five six seven eight\n\n### New\n\n- x\n",
+        b"# T\n\n## 2.1\n\n### Fixed\n\n- one two three four five six seven eight\n\n## 1.9\n\n### New\n\n- x\n",
+    ),
+    "a line that the list has already is added by both": (
+        b"- ok\n- a b\n- ok\n- c d\n",
+        b"- ok\n- ok\n- a b\n- ok\n- c d\n",
+        b"- ok\n- a b\n- ok\n- c d\n- ok\n",
+        b"- ok\n- ok\n- a b\n- ok\n- c d\n- ok\n",
+    ),
+    "a short entry under two headings": (
+        b"## A\n\n- a\n\n## B\n\n- b\n",
+        b"## A\n\n- a\n- x\n\n## B\n\n- b\n",
+        b"## A\n\n- a\n\n## B\n\n- b\n- x\n",
+        b"## A\n\n- a\n- x\n\n## B\n\n- b\n- x\n",
+    ),
+    "BOM stays": (
+        b"\xef\xbb\xbf- a\n",
+        b"\xef\xbb\xbf- a\n- o\n",
+        b"\xef\xbb\xbf- t\n- a\n",
+        b"\xef\xbb\xbf- t\n- a\n- o\n",
+    ),
     "no final newline, both append": (b"- a", b"- a\n- o", b"- a\n- t", b"- a\n- o\n- t"),
     "a final newline added": (b"- a", b"- a\n", b"- t\n- a", b"- t\n- a\n"),
     "BOM": (b"\xef\xbb\xbf- a\n", b"\xef\xbb\xbf- a\n- o\n", b"- a\n- t\n", b"- a\n- o\n- t\n"),
@@ -178,6 +220,11 @@ CLASHES: dict[str, tuple[bytes, bytes, bytes]] = {
         b"- d\n",
         b"- a\n  - b\n  - new\n  - c\n- d\n",
     ),
+    "each ahead in one stamp": (
+        b"Updated 2024-05-01, version 1.2\n",
+        b"Updated 2024-05-01, version 1.3\n",
+        b"Updated 2024-05-02, version 1.2\n",
+    ),
     "unrelated base": (b"What is this?\n", b"# One\n\n- a\n", b"# Two\n\n- b\n"),
     "one version, two dates": (
         b"# T\n",
@@ -211,6 +258,23 @@ def test_a_clash_is_a_whole_block() -> None:
         b"<<<<<<< me\n- top\n  one two x\n||||||| was\n- top\n  one two\n=======\n- top\n  one two y\n>>>>>>> you\n"
         b"\n- z\n- new\n"
     )
+
+
+def test_a_clash_in_front_matter_is_one_key() -> None:
+    base = b"---\na: one two\nb: three four\n---\n"
+    merged = merge(base, base.replace(b"two", b"two x"), base.replace(b"two", b"two y"))
+    (conflict,) = merged.conflicts
+    assert conflict.ours == b"a: one two x\n"
+
+
+def test_merging_again_joins_no_body_twice() -> None:
+    long = b"one two three four five six seven eight"
+    base = b"- a\n- b\n\n## Old title of this section\n\n"
+    ours = b"- b\n\n## New name\n\n- " + long + b"\n\n## Old title of this section\n\n"
+    merged = merge(base, ours, b"- a\n- b\n")
+    assert merged.conflicts == []
+    for again in (merge(base, merged.text, ours), merge(base, ours, merged.text)):
+        assert again.text.count(long) == 1
 
 
 def test_a_large_block_clashes_where_it_does() -> None:
