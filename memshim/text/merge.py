@@ -7,6 +7,8 @@ from memshim.text.blocks import BOM, eol_of, split_lines
 from memshim.text.settle import Clash, Settled
 from memshim.text.weave import Weave
 
+__all__ = ["Conflict", "MergeLimitError", "Merged", "Settled", "merge"]
+
 LIMIT = 32 * 1024 * 1024  # bytes of one text
 LINES = 500_000
 
