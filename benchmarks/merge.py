@@ -34,8 +34,9 @@ def memshim(case: Case) -> bool:
 def merge3_package(case: Case) -> bool:
     base, ours, theirs = (re.findall(rb"[^\n]*\n|[^\n]+$", text) for text in case)
     merger = merge3.Merge3(base, ours, theirs)
-    b"".join(merger.merge_lines(name_a=b"ours", name_b=b"theirs"))
-    return any(region[0] == "conflict" for region in merger.merge_regions())
+    lines = list(merger.merge_lines(name_a=b"ours", name_b=b"theirs", start_marker=b"<<<<<<<"))
+    b"".join(lines)
+    return any(line.startswith(b"<<<<<<< ours") for line in lines)
 
 
 def git(case: Case) -> bool:
