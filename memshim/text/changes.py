@@ -48,6 +48,10 @@ class Op:
         one, two = (self, other) if self.low == self.high else (other, self)
         return one.low == one.high and two.puts() and one.low in (two.low, two.high)
 
+    def near(self, other: "Op") -> bool:
+        """Tells whether the two are woven as one region, so that what they add is united there."""
+        return meets(self.low, self.high, other.low, other.high) or self.adjoins(other)
+
 
 class Base:
     """Holds the lines of the base, their keys (lines without white space at their end) and, if asked, its blocks."""

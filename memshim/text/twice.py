@@ -6,7 +6,7 @@ stands once on each side: a template line repeats rightly. Of a heading that bot
 
 from memshim.text.added import Entry, Union, entries, plain
 from memshim.text.blocks import split_lines, starts
-from memshim.text.changes import Op, Side, meets
+from memshim.text.changes import Op, Side
 from memshim.text.settle import words
 
 TYPE_CHECKING = False
@@ -41,23 +41,16 @@ def once(ours: Side, theirs: Side, eol: bytes) -> None:
         return
     count, other = counted(ours.keys), counted(theirs.keys)
     far: list[tuple[Found, Found]] = []
-    near: list[Found] = []
     for found in added(theirs):
         first = next(line for line in found.entry.lines if words(line)).rstrip()
         twin = there.get((plain(found.entry.lines), b"" if found.entry.is_long() else found.heading))
-        if twin and count.get(first) == other.get(first) == 1:
-            if meets(found.op.low, found.op.high, twin.op.low, twin.op.high) or found.op.adjoins(twin.op):
-                near.append(found)
-            else:
-                far.append((found, twin))
+        if twin and count.get(first) == other.get(first) == 1 and not found.op.near(twin.op):
+            far.append((found, twin))
     for found, _ in far:
         if not found.entry.level:
             blank(theirs, found)
     for found, twin in far:  # headings last, when what is below them is sorted out
         if found.entry.level:
-            for leaf in near:
-                if found.at < leaf.at < found.at + found.size and not leaf.entry.level:
-                    blank(theirs, leaf)
             below = theirs.shown[found.at + len(found.entry.lines) : found.at + found.size]
             if not any(map(words, below)) or transplanted(ours, theirs, found, twin, eol):
                 blank(theirs, found)
