@@ -1,5 +1,6 @@
 """The program's door: looks at the first argument, so that `append` leaves before click is imported (four times its cost)."""
 
+import os
 import sys
 
 
@@ -11,7 +12,10 @@ def main() -> None:
     if args and args[0] == "append" and "--help" not in args:
         from memshim.cli.append import run
 
-        sys.exit(run(args[1:]))
+        code = run(args[1:])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # everything is closed or durable; taking the interpreter apart would cost as much as the append
     from memshim.cli.main import run_click
 
     sys.exit(run_click(args))

@@ -80,7 +80,7 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     history = turn.history(doc)
     published = history.published
     revision = revision_of(data)
-    if data == turn.memory.view(doc).text or (published is not None and published.revision == revision):
+    if (published is not None and published.revision == revision) or data == turn.memory.view(doc).text:
         return False, None
     if published is None:
         return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here

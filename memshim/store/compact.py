@@ -44,6 +44,8 @@ def compact(turn: Turn) -> Compacted:
     if rechecked:
         files.unlink_quietly(rechecked)
     archived = _retire(turn)
+    if archived:
+        save(turn)  # without the archived journals' places, which every later command would read
     now = time.time()
     history.prune(turn.layout, int(now * 1000))
     snapshot.clear_unnamed(turn.layout, turn.memory.snapshot, now)
@@ -105,8 +107,8 @@ def _retire(turn: Turn) -> int:
     moved = []
     for name, hint in sorted(hints.items()):
         path = layout.path("journals", name)
-        if hint[3] != hint[1] or now - hint[4] / 1e9 < SILENT_S:
-            continue
+        if now - hint[4] / 1e9 < SILENT_S:
+            continue  # an append that was torn a day ago does not keep its journal here
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if os.path.exists(path) else -1
         if fd < 0:
             continue

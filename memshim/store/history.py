@@ -61,6 +61,7 @@ class History:
         key = sha256(doc.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self.folder = layout.path("history", key)
         self._published = layout.path("published", key)
+        self._names: list[str] | None = None
 
     def record(self, view: "View", now_ms: int, found: bytes | None = None) -> str:
         """Keeps a view (or, with `found`, a foreign text) as a revision, durably; returns the revision.
@@ -74,14 +75,18 @@ class History:
         rows = [[p.ids, len(p.data)] for p in view.pieces] if found is None else [[[], len(text)]]
         data = record.encode({"kind": "revision", "v": 1, "pieces": rows}, [zlib.compress(text, 1)])
         files.replace(os.path.join(self.folder, name), data, self.layout.path("tmp"))
+        if self._names is not None:
+            self._names.insert(0, name)
         return digest
 
     def names(self) -> list[str]:
-        """Returns the recorded revisions as `time-revision`, newest first."""
-        try:
-            return sorted(os.listdir(self.folder), reverse=True)
-        except FileNotFoundError:
-            return []
+        """Returns the recorded revisions as `time-revision`, newest first; listed once, whoever else may record."""
+        if self._names is None:
+            try:
+                self._names = sorted(os.listdir(self.folder), reverse=True)
+            except FileNotFoundError:
+                self._names = []
+        return self._names
 
     def knows(self, digest: str) -> bool:
         """Tells whether a text with this revision ever stood in the document, as far as kept."""

@@ -47,6 +47,9 @@ class Journal:
         self.path = layout.path("journals", agent.lower() + ".log")
         self.shown = os.path.join(layout.memory, agent.lower() + ".md")
         self._fd = -1
+        self._file = (0, 0)  # device and inode of the open file
+        self._end = -1  # its size after our own last write, which ended in a newline and had the time `_last`
+        self._last = ""
 
     def append(self, entry: Entry, seen: str = "") -> Entry:
         """Appends one entry and makes it durable; fills in its `time` and `id` where they are empty.
@@ -59,24 +62,30 @@ class Journal:
             fd = self._open()
             locks.exclusive(fd)
             try:
-                if not self._is_current(fd):
+                size = self._current_size()
+                if size < 0:
                     self.close()  # retired between opening and locking: go on in a new one
                     continue
-                data = self._frame(fd, entry, seen)
+                data = self._frame(fd, size, entry, seen)
                 if os.write(fd, data) != len(data):
                     raise OSError(errno.ENOSPC, "the record was written in part only", self.path)
                 files.sync(fd)
-                if self._is_current(fd):
+                if self._current_size() >= 0:
+                    self._end, self._last = size + len(data), entry.time
                     return entry
                 self.close()  # retired while we wrote, so no lock held it: write the same entry once more
             finally:
                 if self._fd >= 0:
                     locks.release(fd)
 
-    def _frame(self, fd: int, entry: Entry, seen: str) -> bytes:
-        size = os.fstat(fd).st_size
-        tail = os.pread(fd, 4096, max(0, size - 4096))
-        last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
+    def _frame(self, fd: int, size: int, entry: Entry, seen: str) -> bytes:
+        lead = b""
+        last = self._last
+        if size != self._end:  # somebody else wrote, or nobody yet
+            tail = os.pread(fd, 4096, max(0, size - 4096))
+            last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
+            if size and not tail.endswith(b"\n"):
+                lead = b"\n"  # after a torn tail begin a new line
         if not entry.time:
             now = time.time_ns() // 1_000_000
             entry.time = make_time(now, max(last, seen))
@@ -85,18 +94,17 @@ class Journal:
         if not entry.id:
             entry.id = make_id(entry.time, self.replica, os.urandom(4).hex())
         try:
-            data = record.encode(*to_record(entry))
+            return lead + record.encode(*to_record(entry))
         except ValueError as error:
             raise BadInput(f"{error}.", "Split the text into several entries.") from error
-        return data if not size or tail.endswith(b"\n") else b"\n" + data  # after a torn tail begin a new line
 
-    def _is_current(self, fd: int) -> bool:
+    def _current_size(self) -> int:
+        """Returns the journal's size, or -1 where the open file is no longer the one under its name."""
         try:
             here = os.stat(self.path, follow_symlinks=False)
         except FileNotFoundError:
-            return False
-        mine = os.fstat(fd)
-        return (here.st_ino, here.st_dev) == (mine.st_ino, mine.st_dev)
+            return -1
+        return here.st_size if (here.st_dev, here.st_ino) == self._file else -1
 
     def _open(self) -> int:
         if self._fd < 0:
@@ -105,6 +113,9 @@ class Journal:
             except FileNotFoundError:
                 self._create()
                 self._fd = os.open(self.path, _FLAGS)
+            status = os.fstat(self._fd)
+            self._file = (status.st_dev, status.st_ino)
+            self._end = -1
             self._show()
         return self._fd
 
@@ -115,6 +126,8 @@ class Journal:
             os.close(fd)
 
     def _create(self) -> None:
+        if not self.layout.is_store():
+            raise StoreUnusable(f"The store {self.layout.root} was removed.", "Open it again to make a new one.")
         header = {"kind": "journal", "v": 1, "agent": self.agent, "journal": os.urandom(8).hex()}
         if self.session:
             header["session"] = self.session

@@ -51,7 +51,7 @@ def publish(turn: Turn, doc: str, name: str) -> None:
             return
         if not data and is_index(name) and _must_wait(turn, doc, data):
             return
-        exists = is_index(name) or doc in turn.memory.state.documents()
+        exists = is_index(name) or turn.memory.state.exists(doc)
         view = turn.memory.view(doc)
         if data is None and (not exists or (not view.text and is_index(name))):
             return

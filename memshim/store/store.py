@@ -98,9 +98,11 @@ class Store:
         """
         self.notes = []
         _document(doc)
-        self._require()
-        with self._writers.lend() as journal:
+        journal = self._writers.take(self._require)
+        try:
             entry = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
+        finally:
+            self._writers.give_back(journal)
         if publish:
             self.publish_soon()
         return entry.id

@@ -1,6 +1,5 @@
 """The open journals of one process: lent to one thread at a time, and never carried over a fork.  Must not know entries."""
 
-import contextlib
 import os
 
 from memshim.disk.layout import Layout
@@ -9,7 +8,7 @@ from memshim.store.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 
 class Writers:
@@ -22,22 +21,9 @@ class Writers:
         self._idle: list[tuple[int, Journal]] = []  # (process, journal)
         self._replica: tuple[int, str] | None = None  # (process, replica)
 
-    @contextlib.contextmanager
-    def lend(self) -> "Iterator[Journal]":
-        """Lends a journal until the block ends."""
+    def take(self, prepare: "Callable[[], None]") -> Journal:
+        """Lends a journal, to be given back; `prepare` is called before one is opened."""
         here = os.getpid()
-        journal = self._take(here)
-        try:
-            yield journal
-        finally:
-            self._idle.append((here, journal))
-
-    def close(self) -> None:
-        """Closes the journals that are not lent."""
-        while self._idle:
-            self._idle.pop()[1].close()
-
-    def _take(self, here: int) -> Journal:
         while self._idle:
             try:
                 process, journal = self._idle.pop()
@@ -46,7 +32,17 @@ class Writers:
             if process == here:
                 return journal
             journal.close()
+        prepare()
         if self._replica is None or self._replica[0] != here:
             identity.require_writable(self.layout)
             self._replica = (here, identity.replica(self.layout))
         return Journal(self.layout, self.agent, self._replica[1], self.session)
+
+    def give_back(self, journal: Journal) -> None:
+        """Takes a lent journal back."""
+        self._idle.append((os.getpid(), journal))
+
+    def close(self) -> None:
+        """Closes the journals that are not lent."""
+        while self._idle:
+            self._idle.pop()[1].close()

@@ -103,12 +103,22 @@ def make_time(now_ms: int, seen: str) -> str:
     return f"{mine:016x}"
 
 
+_readable = (-1, "")  # the last second that was put into words
+
+
 def readable_time(time: str) -> str:
     """Returns a hybrid time's wall clock as people read it, in UTC, to the second.
 
     Source: days to civil date after Howard Hinnant, chrono-compatible low-level date algorithms.
     """
+    global _readable
     seconds = (int(time, 16) >> 16) // 1000
+    if _readable[0] != seconds:
+        _readable = (seconds, _in_words(seconds))
+    return _readable[1]
+
+
+def _in_words(seconds: int) -> str:
     days, rest = divmod(seconds, 86400)
     era, day = divmod(days + 719468, 146097)
     year = (day - day // 1460 + day // 36524 - day // 146096) // 365

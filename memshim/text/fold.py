@@ -47,11 +47,14 @@ class State:
         self.dropped: set[str] = set()
         self.headings: dict[str, dict[str, dict[str, str]]] = {}  # doc -> title -> slot -> time, of replaced headings
         self.latest = ""
+        self._live: dict[str, list[Facts]] | None = None  # by document; until something is gathered
+        self._open: list[Conflict] | None = None
 
     # -- gathering ------------------------------------------------------------------------------------------
 
     def apply(self, entries: "Iterable[Entry]", cold: "Cold") -> "list[Entry]":
         """Gathers the facts of entries; returns those that were new to this state and its past, each once."""
+        self._changed()
         batch: dict[str, Entry] = {}
         for entry in entries:
             known = batch.get(entry.id)
@@ -142,19 +145,29 @@ class State:
 
     # -- asking ---------------------------------------------------------------------------------------------
 
-    def live(self, doc: str) -> "Iterator[Facts]":
-        """Yields the live blocks of a document, in no order."""
-        for facts in self.facts.values():
-            if facts.alive() and facts.definition().doc == doc:
-                yield facts
+    def _changed(self) -> None:
+        self._live = self._open = None
+
+    def _by_document(self) -> dict[str, list[Facts]]:
+        if self._live is None:
+            self._live = {}
+            for facts in self.facts.values():
+                if facts.alive():
+                    self._live.setdefault(facts.definition().doc, []).append(facts)
+        return self._live
+
+    def live(self, doc: str) -> list[Facts]:
+        """Returns the live blocks of a document, in no order."""
+        return self._by_document().get(doc, [])
 
     def documents(self) -> "dict[str, str]":
         """Returns the documents that exist, by id, with their names: those with live text, and those made and not deleted."""
-        found = {facts.definition().doc for facts in self.facts.values() if facts.alive()}
-        for doc in self.docs:
-            if self._made(doc):
-                found.add(doc)
+        found = set(self._by_document()) | {doc for doc in self.docs if self._made(doc)}
         return {doc: self.name(doc) for doc in sorted(found)}
+
+    def exists(self, doc: str) -> bool:
+        """Tells whether a document has live text, or was made and not deleted."""
+        return doc in self._by_document() or self._made(doc)
 
     def deleters(self, doc: str) -> "list[str]":
         """Returns the entries whose deletion of this document stands."""
@@ -175,10 +188,14 @@ class State:
 
     def conflicts(self, doc: "str | None" = None) -> "list[Conflict]":
         """Returns the open conflicts, labelled `c` and the shortest part of the slot's id that is not ambiguous."""
+        if self._open is None:
+            self._open = self._find_conflicts()
+        return [c for c in self._open if doc is None or c.blocks[0].definition().doc == doc]
+
+    def _find_conflicts(self) -> list[Conflict]:
         slots: dict[str, list[Facts]] = {}
-        for facts in self.facts.values():
-            if facts.alive():
-                slots.setdefault(facts.definition().slot, []).append(facts)
+        for facts in (f for live in self._by_document().values() for f in live):
+            slots.setdefault(facts.definition().slot, []).append(facts)
         found = []
         for slot, alive in slots.items():
             if len(alive) == 1 and not alive[0].definition().targets:
@@ -195,7 +212,7 @@ class State:
             while any(c is not conflict and c.slot.startswith(conflict.slot[:size]) for c in found):
                 size += 1
             conflict.label = "c" + conflict.slot[:size]
-        return [c for c in found if doc is None or c.blocks[0].definition().doc == doc]
+        return found
 
     def _removers(self, facts: Facts) -> "Iterator[str]":
         """Yields the entries that removed a block which this one replaced, each not having seen the other."""
@@ -209,11 +226,13 @@ class State:
 
     def freeze(self) -> "list[Facts]":
         """Takes the dead blocks out of the hot facts and returns them; a block that an open conflict needs stays."""
+        self._changed()
         needed = {t for c in self.conflicts() for f in c.blocks for t in f.definition().targets}
         cold = [f for f in self.facts.values() if f.defs and f.id not in needed and not f.alive()]
         for facts in cold:
             self._remember_heading(facts)
             del self.facts[facts.id]
+        self._changed()
         return cold
 
     def _remember_heading(self, facts: Facts) -> None:
@@ -235,6 +254,7 @@ class State:
 
     def unite(self, other: "State", cold: "Cold") -> None:
         """Adds another state's facts (two compactors that did not see each other); `cold` must know both pasts."""
+        self._changed()
         self.dropped |= other.dropped
         for block, facts in other.facts.items():
             self._thaw(block, cold).unite(facts)

@@ -146,20 +146,34 @@ def dumps(value: "Any") -> bytes:
     return _json(value).encode("utf-8")
 
 
+_seen: dict[str, str] = {}
+"""Strings that were put into JSON before: keys, ids of documents and agents come again and again."""
+
+
 def _json(value: "Any") -> str:
     if isinstance(value, str):
-        text = value.translate(_ESCAPES)
-        if not text.isascii():
-            text = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
-        return f'"{text}"'
+        return _seen.get(value) or _string(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_seen.get(k) or _string(k)}:{_json(v)}" for k, v in value.items()]) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join([_json(v) for v in value]) + "]"
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(str(k))}:{_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_json, value)) + "]"
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _string(value: str) -> str:
+    if value.isalnum():
+        text = value
+    else:
+        text = value.translate(_ESCAPES)
+        if not text.isascii():
+            text = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
+    quoted = f'"{text}"'
+    if len(value) < 16 and len(_seen) < 1000:
+        _seen[value] = quoted
+    return quoted
