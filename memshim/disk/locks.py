@@ -89,6 +89,7 @@ class QuickLock:
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None:
         fd, self._fd = self._fd, -1
+        release(fd)  # a child that was forked meanwhile has the file open as well: closing alone frees nothing
         os.close(fd)
 
 
