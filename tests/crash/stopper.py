@@ -91,9 +91,7 @@ def run(words: list[str], stdin: bytes = b"") -> tuple[int, str]:
     code: Any = 0
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(sink):
-            door.main()
-    except SystemExit as end:
-        code = end.code
+            code = door.main()
     finally:
         sys.argv, sys.stdin = old
     text = out.buffer.getvalue().decode("utf-8", "replace")  # type: ignore[attr-defined]
@@ -115,10 +113,7 @@ def in_child(words: list[str], stdin: bytes, folder: Path, at: int, how: str) ->
             sys.argv, sys.stdin = ["memshim", *words], io.TextIOWrapper(io.BytesIO(stdin))
             steps = Steps(at, how)
             steps.install()
-            try:
-                door.main()
-            except SystemExit as end:
-                code = int(end.code or 0)
+            code = door.main()
             json.dump({"names": steps.names, "unseen": steps.unseen()}, report)
             report.flush()
         finally:
