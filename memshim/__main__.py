@@ -9,6 +9,7 @@ def main() -> int:
     if sys.platform == "win32":
         sys.stderr.write("memshim: Native Windows is not supported; it works under WSL: https://aka.ms/wsl\n")
         return 1
+    _open_closed_streams()
     args = sys.argv[1:]
     if args and args[0] == "append" and "--help" not in args:
         from memshim.cli.append import run
@@ -17,6 +18,14 @@ def main() -> int:
     from memshim.cli.main import run_click
 
     return run_click(args)
+
+
+def _open_closed_streams() -> None:
+    """Gives a process that was started without standard output or error some, so that printing is no bug."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def program() -> None:

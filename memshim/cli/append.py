@@ -63,8 +63,8 @@ def parse(args: list[str]) -> tuple[dict[str, str], str]:
 
 
 def _append(options: dict[str, str], text: str) -> int:
-    data = sys.stdin.buffer.read() if text == "-" else os.fsencode(text)
-    agent = agent_id(options.get("--agent") or os.environ.get("MEMSHIM_AGENT") or "cli")
+    data = standard_input() if text == "-" else os.fsencode(text)
+    agent = agent_id(options["--agent"] if "--agent" in options else os.environ.get("MEMSHIM_AGENT") or "cli")
     doc = options.get("--doc", INDEX)
     if doc != INDEX:
         document_name(doc)
@@ -102,10 +102,19 @@ def _append(options: dict[str, str], text: str) -> int:
     return 0
 
 
+def standard_input() -> bytes:
+    """Returns what standard input holds; raises BadInput where it is closed, which is not the same as empty."""
+    if sys.stdin is None:
+        raise BadInput("Standard input is closed.", "Give the text there: echo TEXT | memshim append -")
+    return sys.stdin.buffer.read()
+
+
 def _say(line: str) -> None:
     """Prints one line; a reader that has gone away does not undo what is durable."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            failure.tell(f"memshim: The entry is kept, but its id could not be printed: {line}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

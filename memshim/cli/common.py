@@ -34,7 +34,7 @@ def json_option(command: F) -> F:
 
 def open_store(store: str | None, agent: str | None = None) -> Store:
     """Opens the store that the options mean."""
-    return Store.open(resolve(store), agent=agent or os.environ.get("MEMSHIM_AGENT") or "cli")
+    return Store.open(resolve(store), agent=agent if agent is not None else os.environ.get("MEMSHIM_AGENT") or "cli")
 
 
 def open_to_read(store: str | None, agent: str | None = None) -> Store:

@@ -25,6 +25,9 @@ def report(error: MemshimError, as_json: bool = False) -> int:
 
 def report_os(error: OSError) -> int:
     """Prints what the system said, with the path, and returns 1: an expected failure of the machine, not of memshim."""
+    if error.filename is None and error.errno in (5, 28):  # of a write that is none of the store's
+        tell(f"memshim: The output could not be written: {error.strerror}")
+        return 1
     where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
     tell(f"memshim: {error.strerror or error}{where}")
     if error.errno == 28:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from memshim.cli.append import run as run_append
+from memshim.cli.append import standard_input
 from memshim.cli.common import doc_option, json_option, open_store, say, say_json, say_notes, store_options, text_in
 from memshim.errors import BadInput, RevisionMismatch
 from memshim.store.result import Change
@@ -96,10 +97,11 @@ def write_command(
 ) -> int:
     """Make standard input the document, merged as an edit of --expect REV; empty input empties it on purpose."""
     opened = open_store(store, agent)
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         raise BadInput("write reads the new text from standard input.", "For example: memshim write < new.md")
+    text = standard_input()
     try:
-        change = opened.write(sys.stdin.buffer.read(), doc=doc, expected=expect, strict=strict, why=why)
+        change = opened.write(text, doc=doc, expected=expect, strict=strict, why=why)
     except RevisionMismatch as error:
         return _refused(error, as_json)
     _changed(change, doc, as_json)

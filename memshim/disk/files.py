@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from memshim.errors import DocumentUnusable
+from memshim.errors import DocumentUnreadable, DocumentUnusable, StoreUnusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +20,30 @@ _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV)
 
 
 def read(path: str) -> "bytes | None":
-    """Returns the bytes of a file of ours, or None where there is none; follows no link."""
+    """Returns the bytes of a file of ours, or None where there is none; see `open_ours`."""
     try:
-        fd = os.open(path, os.O_RDONLY | _NOFOLLOW)
+        fd = open_ours(path)
     except FileNotFoundError:
         return None
     try:
         return read_all(fd)
     finally:
         os.close(fd)
+
+
+def open_ours(path: str) -> int:
+    """Opens a file of ours for reading; raises StoreUnusable for what somebody may have planted (a link, a pipe)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise
+        fd = -1
+    if fd >= 0 and stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    if fd >= 0:
+        os.close(fd)
+    raise StoreUnusable(f"{path} is no regular file.", "memshim check --repair moves it out of the way.")
 
 
 def read_document(path: str) -> "tuple[bytes, os.stat_result] | None":
@@ -45,7 +60,7 @@ def read_document(path: str) -> "tuple[bytes, os.stat_result] | None":
             hint = "Put a regular file in its place; agents' own tools refuse to write through a link as well."
             raise DocumentUnusable(f"{path} is a symbolic link, so memshim leaves it alone.", hint) from error
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise DocumentUnusable(f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}") from error
+            raise DocumentUnreadable(f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}") from error
         if error.errno in (errno.ENXIO, errno.ENODEV):
             raise DocumentUnusable(f"{path} is not a regular file.", "Move it away.") from error
         raise

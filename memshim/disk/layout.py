@@ -56,8 +56,22 @@ class Layout:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))
 
+    def links(self) -> list[str]:
+        """Returns what is a link directly below our folder: nothing of ours is one, so somebody planted it."""
+        try:
+            with os.scandir(self.state) as items:
+                return [item.path for item in items if item.is_symlink()]
+        except FileNotFoundError:
+            return []
+
     def check_ours(self) -> None:
-        """Raises StoreUnusable where our folder is a link or another user's: somebody may have planted it."""
+        """Raises StoreUnusable where our folder is a link, holds one, or is another user's: somebody may have planted it."""
+        self.check_owner()
+        for path in self.links():
+            raise StoreUnusable(f"{path} is a link; nothing of memshim's is one.", "Try: memshim check --repair")
+
+    def check_owner(self) -> None:
+        """Raises StoreUnusable where our folder is a link or another user's."""
         parent = os.path.dirname(self.state)
         for path in (parent, self.state) if os.path.basename(parent) == OURS else (self.state,):
             try:
@@ -153,8 +167,8 @@ def resolve(given: "str | None", start: str = ".") -> str:
 
     Raises NoStore, with the line to type.
     """
-    named = given or os.environ.get("MEMSHIM_STORE")
-    if named:
+    named = given if given is not None else os.environ.get("MEMSHIM_STORE") or None
+    if named is not None:
         if not os.path.isdir(named):
             raise NoStore(f"There is no folder {named}", f"To make a store there: memshim init --store {named}")
         return named

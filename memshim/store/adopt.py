@@ -8,7 +8,7 @@ import os
 import time
 
 from memshim.disk import files
-from memshim.errors import DocumentUnusable
+from memshim.errors import DocumentUnusable, NotFound
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn, is_index
 from memshim.text.intake import operations
@@ -84,11 +84,13 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
         return False, None
     if published is None:
         return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here
+    bases = list(history.recent())
     if history.knows(revision):
         if not published.confirmed or time.time() - published.confirmed < SETTLED_S:
             return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again
-        return True, history.find(published.revision)  # a revert
-    bases = list(history.recent())
+        newest = [b for b in bases if b.digest == published.revision]
+        if newest:
+            return True, newest[0]  # a revert
     if not bases:
         return True, None
     sure = bool(published.confirmed) and written - published.confirmed >= SETTLED_S
@@ -127,9 +129,12 @@ def settled(merged: Merged) -> "dict[str, Any]":
 def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
     """Records that a topic file was removed: of what had been on disk, not of what nobody had seen there yet."""
     history = turn.history(doc)
-    targets = [i for ids, _ in history.find(revision).pieces for i in ids]
     shown = {i for p in turn.memory.view(doc).pieces for i in p.ids}
-    ops: list[Op] = [{"op": "doc", "do": "delete", "doc": doc}]
+    try:
+        targets = [i for ids, _ in history.find(revision).pieces for i in ids]
+    except NotFound:  # no longer kept: then it is long ago, and everything had been on disk
+        targets = list(shown)
+    ops: list[Op] = [turn.memory.state.deletion(doc)]
     if targets:
         ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})
     name = turn.memory.state.name(doc)
@@ -169,7 +174,11 @@ def sweep_aside(turn: Turn) -> None:
             continue
         path = os.path.join(folder, name)
         target = documents.get(bare.split(".")[1])
-        found = files.read_document(path)
+        try:
+            found = files.read_document(path)
+        except DocumentUnusable as error:
+            turn.notes.append(f"A version that was put aside cannot be taken in: {error}")
+            continue
         if found is None:
             continue
         data, status = found

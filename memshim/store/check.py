@@ -9,7 +9,7 @@ import stat
 
 from memshim.disk import files, locks
 from memshim.disk.layout import Layout
-from memshim.errors import StoreUnusable
+from memshim.errors import DocumentUnusable, StoreUnusable
 from memshim.store import identity, journal, snapshot
 from memshim.store.memory import Memory
 from memshim.store.segment import Segment
@@ -40,14 +40,16 @@ def check(layout: Layout) -> list[Finding]:
     """Returns everything that is not as the format says; the caller holds the store's lock.  Writes nothing."""
     if identity.read_format(layout) > identity.FORMAT:
         return [Finding("note", "newer-format", layout.path("format"), "The store is newer than this program.")]
-    found = list(_snapshots(layout))
+    found = list(_modes(layout))
+    if any(f.name == "link" for f in found):
+        return found  # nothing behind it is looked at
+    found += _snapshots(layout)
     if any(f.level == "must" for f in found):
         return found
     memory = Memory(layout)
     found += _journals(layout)
     found += _fold(memory)
     found += _shown(layout)
-    found += _modes(layout)
     found += _leftovers(layout, memory)
     return found
 
@@ -148,12 +150,13 @@ def _shown(layout: Layout) -> "Iterator[Finding]":
 
 
 def _modes(layout: Layout) -> "Iterator[Finding]":
-    for folder, _, names in os.walk(layout.state):
-        for path in [folder, *(os.path.join(folder, n) for n in names)]:
+    kept_as_is = [layout.path(name) for name in ("tmp", "unreadable", "aside")]  # documents, with documents' modes
+    for folder, folders, names in os.walk(layout.state):
+        for path in [folder, *(os.path.join(folder, n) for n in [*folders, *names])]:
             status = os.lstat(path)
-            if stat.S_ISLNK(status.st_mode):
-                yield Finding("should", "link", path, f"{path} is a link; nothing of memshim's is one.")
-            elif status.st_mode & 0o077 and "publish." not in path:
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                yield Finding("should", "link", path, f"{path} is a link or a pipe; nothing of memshim's is one.")
+            elif status.st_mode & 0o077 and os.path.dirname(path) not in kept_as_is:
                 yield Finding("should", "mode", path, f"{path} can be read by others.")
     if layout.client:
         for folder, _, names in os.walk(layout.root):
@@ -170,8 +173,12 @@ def _leftovers(layout: Layout, memory: Memory) -> "Iterator[Finding]":
                 "note", "leftover", layout.path("tmp", name), "A temporary file of a command that was stopped."
             )
     for doc, name in memory.documents().items():
-        found = files.read(layout.document(name)) if os.path.isfile(layout.document(name)) else None
-        if (found or b"") != memory.view(doc).text:
+        try:
+            found = files.read_document(layout.document(name))
+        except DocumentUnusable as error:
+            yield Finding("note", "unusable", name, str(error))
+            continue
+        if (found[0] if found is not None else b"") != memory.view(doc).text:
             yield Finding("note", "unpublished", name, f"{name} is not up to date; memshim compact publishes it.")
 
 

@@ -115,10 +115,10 @@ def _retire(turn: Turn) -> int:
         try:
             if locks.try_exclusive(fd) and _unchanged(fd, hint):
                 files.make_folder(layout.path("archive", month))
-                os.rename(path, layout.path("archive", month, f"{name[:-4]}.{hint[0]:x}.log"))
                 shown = os.path.join(layout.memory, name[:-4] + ".md")
-                if os.path.lexists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
-                    os.unlink(shown)
+                if os.path.exists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
+                    os.unlink(shown)  # first: a journal without its readable name is no harm, a name without one is
+                os.rename(path, layout.path("archive", month, f"{name[:-4]}.{hint[0]:x}.log"))
                 moved.append(f"{month}/{name[:-4]}.{hint[0]:x}.log {hint[1]}\n")
         finally:
             os.close(fd)
@@ -147,8 +147,10 @@ def _recheck_archive(turn: Turn) -> str:
             return ""
     except FileNotFoundError:
         return ""
-    for line in (files.read(path) or b"").decode().splitlines():
+    for line in (files.read(path) or b"").decode("utf-8", "replace").splitlines():
         name, _, offset = line.rpartition(" ")
+        if ".." in name or not offset.isdigit():
+            continue
         for entry in journal.read_rest(layout.path("archive", name), int(offset)):
             turn.memory.take(entry)
     return path

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import time
 
 from memshim.disk import files
@@ -47,7 +48,7 @@ def create(layout: Layout) -> bool:
         files.sync_folder(fresh)
         os.rename(fresh, layout.state)
     except OSError as error:
-        _remove_tree(fresh)
+        shutil.rmtree(fresh, ignore_errors=True)
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.is_store():
             return False
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -56,7 +57,7 @@ def create(layout: Layout) -> bool:
             ) from error
         raise
     except BaseException:
-        _remove_tree(fresh)
+        shutil.rmtree(fresh, ignore_errors=True)
         raise
     files.sync_folder(parent)
     registry.register(layout)
@@ -110,15 +111,18 @@ def _first_snapshot(layout: Layout) -> None:
 def _remove_abandoned(parent: str) -> None:
     """Removes what a crash left of the making of a store, an hour ago or more."""
     for item in os.scandir(parent):
-        mine = item.name.startswith((".memshim.new.", "new.")) and os.path.isdir(os.path.join(item.path, "tmp"))
-        if mine and time.time() - item.stat(follow_symlinks=False).st_mtime > 3600:
-            _remove_tree(item.path)
-
-
-def _remove_tree(path: str) -> None:
-    for folder, folders, names in os.walk(path, topdown=False):
-        for name in names:
-            os.unlink(os.path.join(folder, name))
-        for name in folders:
-            os.rmdir(os.path.join(folder, name))
-    os.rmdir(path)
+        named = item.name.startswith((".memshim.new.", "new.")) and item.is_dir(follow_symlinks=False)
+        ours = named and {
+            "tmp",
+            "heads",
+            "history",
+            ".gitignore",
+            "format",
+            "replica",
+            "blocks",
+            "entries",
+            "snapshots",
+        }
+        if ours and ours.issuperset(os.listdir(item.path)) and item.stat(follow_symlinks=False).st_uid == os.geteuid():
+            if time.time() - item.stat(follow_symlinks=False).st_mtime > 3600:
+                shutil.rmtree(item.path)

@@ -127,11 +127,14 @@ class History:
         found = next(record.scan(data), None) if data else None
         if found is None or found.meta is None:
             return None
-        text = zlib.decompress(found.texts[0])
         pieces, at = [], 0
-        for ids, length in found.meta["pieces"]:
-            pieces.append((ids, text[at : at + length]))
-            at += length
+        try:
+            text = zlib.decompressobj().decompress(found.texts[0], record.MAX_BYTES)
+            for ids, length in found.meta["pieces"]:
+                pieces.append((ids, text[at : at + length]))
+                at += length
+        except (KeyError, TypeError, ValueError, IndexError, zlib.error):
+            return None
         return Revision(name[17:], name[:16], text, pieces) if revision_of(text) == name[17:] else None
 
     # -- what is on disk ------------------------------------------------------------------------------------
@@ -168,15 +171,19 @@ class History:
 
 
 def prune(layout: Layout, now_ms: int) -> int:
-    """Removes revisions older than 30 days, and the oldest ones beyond 50 MB; never the newest of a document.
+    """Removes revisions older than 30 days, and the oldest ones beyond 50 MB; never the newest of a document, nor
+    the one that is on disk.
 
     Returns how many bytes are kept.
     """
     found: list[tuple[str, int, str]] = []
     base = layout.path("history")
-    for folder in os.scandir(base) if os.path.isdir(base) else ():
-        names = sorted(os.scandir(folder.path), key=lambda item: item.name)
-        found += [(item.name, item.stat().st_size, item.path) for item in names[:-1]]
+    for folder in os.scandir(base) if os.path.isdir(base) and not os.path.islink(base) else ():
+        if folder.is_dir(follow_symlinks=False):
+            shown = (files.read(layout.path("published", folder.name)) or b"").split(b" ")[0].decode("ascii", "replace")
+            names = sorted(os.scandir(folder.path), key=lambda item: item.name)
+            old = [item for item in names[:-1] if not item.name.endswith(shown or "-")]
+            found += [(item.name, item.stat(follow_symlinks=False).st_size, item.path) for item in old]
     found.sort(reverse=True)
     oldest = f"{max(0, now_ms - KEPT_DAYS * 86_400_000) << 16:016x}"
     kept = 0

@@ -67,9 +67,7 @@ class Journal:
                     self.close()  # retired between opening and locking: go on in a new one
                     continue
                 data = self._frame(fd, size, entry, seen)
-                if os.write(fd, data) != len(data):
-                    raise OSError(errno.ENOSPC, "the record was written in part only", self.path)
-                files.sync(fd)
+                self._write(fd, data)
                 if self._current_size() >= 0:
                     self._end, self._last = size + len(data), entry.time
                     return entry
@@ -77,6 +75,16 @@ class Journal:
             finally:
                 if self._fd >= 0:
                     locks.release(fd)
+
+    def _write(self, fd: int, data: bytes) -> None:
+        self._end = -1
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError(errno.ENOSPC, "the record was written in part only")
+            files.sync(fd)
+        except OSError as error:
+            error.filename = self.path
+            raise
 
     def _frame(self, fd: int, size: int, entry: Entry, seen: str) -> bytes:
         lead = b""
@@ -198,7 +206,7 @@ def read_tails(folder: str, hints: "Hints", settle: "Callable[[int], None] | Non
             status = os.stat(path, follow_symlinks=False)
             if hint and hint[0] == status.st_ino and hint[3:5] == [status.st_size, status.st_mtime_ns]:
                 continue
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = files.open_ours(path)
         except FileNotFoundError:
             continue  # retired just now; whoever retired it has folded it
         except PermissionError as error:
@@ -227,6 +235,8 @@ def _read_tail(name: str, fd: int, hint: "Hint | None") -> Tail:
         entry = from_record(found.meta, found.texts)
         if entry is not None:
             entries.append(entry)
+        elif found.meta.get("kind") != "journal":
+            damage.append((start + found.start, start + found.end))
     place = [status.st_ino, end, _proof(fd, end), status.st_size, status.st_mtime_ns, count + len(entries)]
     return Tail(name, entries, damage, place)
 

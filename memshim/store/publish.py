@@ -110,9 +110,7 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     revision = history.record(view, now_ms())
     before = history.published
     history.plan(revision)
-    aside = adopt.aside_name(turn, doc)
-    files.create(aside, view.text, _mode(path))
-    _take_owner(aside, path)
+    aside = _write_aside(turn, doc, path, view.text)
     try:
         displaced = _swap(aside, path, data)
     except (FileExistsError, FileNotFoundError):  # made or removed in between
@@ -120,15 +118,30 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
         if before is not None:
             history.restore_note(before)
         return False
-    except BaseException:
-        files.unlink_quietly(aside)
-        raise
+    except DocumentUnusable as error:  # a link, a folder or unreadable since a moment ago: not ours to replace
+        files.exchange(aside, path)  # what comes out now is looked at like any other version
+        if before is not None:
+            history.restore_note(before)
+        raise DocumentUnusable(f"{path} became something else while it was written.", error.hint) from error
     files.sync_folder(turn.layout.root)
     history.confirm(revision, time.time())
     if displaced is None or displaced[0] == data or history.knows(revision_of(displaced[0])):
         return True
     adopt.adopt_text(turn, doc, displaced[0], displaced[1].st_mtime)
     return False
+
+
+def _write_aside(turn: Turn, doc: str, path: str, text: bytes) -> str:
+    """Writes the new text under a name that a sweep would take for a displaced version only when it is whole."""
+    aside = adopt.aside_name(turn, doc)
+    staged = files.scratch_name(os.path.dirname(aside), ".memshim-view")
+    try:
+        files.create(staged, text, _mode(path))
+        _take_owner(staged, path)
+        os.rename(staged, aside)
+    finally:
+        files.unlink_quietly(staged)
+    return aside
 
 
 def _swap(aside: str, path: str, expected: bytes | None) -> tuple[bytes, os.stat_result] | None:

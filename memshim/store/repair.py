@@ -23,7 +23,7 @@ def repair(layout: Layout, findings: list[Finding]) -> list[str]:
         done.append(f"Built the snapshot again from the {count} entries that can be read.")
     for finding in findings:
         act = _ACTS.get(finding.name)
-        if act is not None and os.path.lexists(os.path.dirname(finding.path)):
+        if act is not None and (os.path.lexists(finding.path) or finding.name == "journal-hidden"):
             act(layout, finding.path)
             done.append(f"Put right: {finding.text}")
     return done
@@ -79,6 +79,7 @@ _ACTS = {
     "journal-replaced": _link_again,
     "unregistered": _move_aside,
     "link": _move_aside,
+    "segment": _move_aside,
     "listed": _move_aside,
     "mode": _close_mode,
     "leftover": _remove,

@@ -30,7 +30,7 @@ class Segment:
     def __init__(self, folder: str, name: str) -> None:
         self.name = name
         self.path = os.path.join(folder, name)
-        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = files.open_ours(self.path)
         try:
             size = os.fstat(fd).st_size
             if size < _FOOTER:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Shelf = list[list[Any]]  # segment name, count, first id, last id
 
+_REBUILD = "memshim check --repair rebuilds it from the segments and journals."
 KEPT_S = 3600
 """How long a file that no head names is kept: a reader, or a compactor that a lock did not stop, may still need it."""
 
@@ -92,18 +93,18 @@ class Snapshot:
 
 
 def load(layout: Layout) -> Snapshot:
-    """Returns what the heads say, united; an empty snapshot where there is none.
+    """Returns what the heads say, united.
 
-    Raises StoreUnusable where a head names a file that is missing or damaged: unreadable is not empty.
+    Raises StoreUnusable where there is none, or one names a file that is missing or damaged: unreadable is not empty.
     """
-    for attempt in range(50):
+    for attempt in range(20):
         try:
             return _load(layout)
         except FileNotFoundError as error:  # a compactor published in between; the new head is there already
-            if attempt == 49:
+            if attempt == 19:
                 raise StoreUnusable(
                     f"The snapshot needs {error.filename}, which is missing.",
-                    "Run memshim check; memshim check --repair rebuilds it from the journals.",
+                    _REBUILD,
                 ) from error
             time.sleep(0.001 * attempt)
     raise AssertionError("unreachable")
@@ -119,8 +120,8 @@ def heads(layout: Layout) -> list[str]:
 
 def _load(layout: Layout) -> Snapshot:
     digests = heads(layout)
-    if not digests:
-        return Snapshot(State(), Past(layout, [], []), {}, [])
+    if not digests:  # a store is made with its first head: none is a loss, never an empty store
+        raise FileNotFoundError(2, "no head", layout.path("heads"))
     parts = [_read(layout, digest) for digest in digests]
     if len(parts) == 1:
         return parts[0]
@@ -140,12 +141,18 @@ def _read(layout: Layout, digest: str) -> Snapshot:
         raise FileNotFoundError(2, "no snapshot", path)
     found = next(record.scan(data), None)
     if found is None or found.meta is None or sha256(data).hexdigest()[:32] != digest:
-        raise StoreUnusable(f"The snapshot {path} is damaged.", "memshim check --repair rebuilds it from the journals.")
-    meta = found.meta
+        raise StoreUnusable(f"The snapshot {path} is damaged.", _REBUILD)
+    try:
+        return _decode(layout, digest, found.meta, found.texts)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
+        raise StoreUnusable(f"The snapshot {path} says nothing that memshim understands.", _REBUILD) from error
+
+
+def _decode(layout: Layout, digest: str, meta: "dict[str, Any]", record_texts: list[bytes]) -> Snapshot:
     if any(len(row[0]) != 32 or not row[0].isalnum() for row in [*meta["entries"], *meta["cold"]]):
-        raise StoreUnusable(f"The snapshot {path} names files that cannot be its own.", "Do not trust this store.")
+        raise ValueError("it names files that cannot be its own")
     state = State()
-    texts = iter(found.texts)
+    texts = iter(record_texts)
     for row in meta["hot"]:
         facts = _facts_in(row, texts)
         state.facts[facts.id] = facts
@@ -235,7 +242,7 @@ def clear_unnamed(layout: Layout, snapshot: Snapshot, now: float) -> int:
     gone = 0
     for folder in ("snapshots", "entries", "blocks", "tmp"):
         path = layout.path(folder)
-        for item in os.scandir(path) if os.path.isdir(path) else ():
+        for item in os.scandir(path) if os.path.isdir(path) and not os.path.islink(path) else ():
             if item.name in named or item.name.startswith("publish.") or not item.is_file(follow_symlinks=False):
                 continue
             if now - item.stat(follow_symlinks=False).st_mtime > KEPT_S:

@@ -7,7 +7,7 @@ from functools import partial
 
 from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
-from memshim.errors import BadInput, LockTimeout, NoStore, StoreTooNew, StoreUnusable
+from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable
 from memshim.store import adopt, append, change, compact, create, identity, publish
 from memshim.store.memory import Memory
 from memshim.store.result import Change, View
@@ -17,7 +17,6 @@ from memshim.store.writers import Writers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from memshim.store.check import Finding
     from memshim.text.entry import Entry
@@ -111,7 +110,7 @@ class Store:
         """Publishes as `publish` does, but raises nothing that is not a bug: `notes` says what stood in the way."""
         try:
             return self.publish()
-        except LockTimeout as error:
+        except MemshimError as error:
             self.notes.append(f"Not published yet: {error} {error.hint}".strip())
         except OSError as error:
             self.notes.append(_not_published(error))
@@ -267,13 +266,15 @@ class Store:
 
         if not self.layout.is_store():
             raise NoStore(f"{self.layout.root} is no store yet.", "To make one of it: memshim init")
-        self.layout.check_ours()
+        self.layout.check_owner()
         with self._lock(self.lock_timeout):
             found = checker.check(self.layout)
             if not repair:
                 return [], found
             identity.require_writable(self.layout)
             done = repairer.repair(self.layout, found)
+            if done:  # what stood in the way may have hidden something else
+                done += repairer.repair(self.layout, checker.check(self.layout))
         self.compact()
         with self._lock(self.lock_timeout):
             return done, checker.check(self.layout)

@@ -95,11 +95,14 @@ class Turn:
         """Returns for how long a document has been missing, empty or unreadable, as far as memshim has seen."""
         marker = self._marker(doc)
         try:
-            return max(0.0, time.time() - os.stat(marker).st_mtime)
+            age = time.time() - os.stat(marker).st_mtime
         except FileNotFoundError:
             files.make_folder(os.path.dirname(marker))
             files.replace(marker, b"", self.layout.path("tmp"), durable=False)
             return 0.0
+        if age < 0:  # the clock was ahead when it went missing: count from now on
+            os.utime(marker)
+        return max(0.0, age)
 
     def is_present(self, doc: str) -> None:
         """Notes that a document is there."""

@@ -15,6 +15,8 @@ An operation is a dict, as in the record's JSON, with its texts beside it under 
 Operations and fields that this version does not know are kept, and have no effect.
 """
 
+from memshim.text.position import is_key
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,6 +177,8 @@ def from_record(meta: "dict[str, Any]", texts: "list[bytes]") -> "Entry | None":
             return None
         ops, at = [], 0
         for op in raw:
+            if not _sound(op):
+                return None
             if isinstance(op.get("blocks"), int):
                 count = op["blocks"]
                 op = {**op, "blocks": texts[at : at + count]}
@@ -193,6 +197,36 @@ def from_record(meta: "dict[str, Any]", texts: "list[bytes]") -> "Entry | None":
         )
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+_TEXTS = ("op", "doc", "section", "slot", "kinds", "do", "name", "eol")
+_LISTS = ("targets", "undoes", "settles", "ids")
+_NEEDED = {
+    "add": ("doc", "blocks"),
+    "replace": ("doc", "blocks", "targets", "at"),
+    "remove": ("targets",),
+    "restore": ("targets", "undoes"),
+    "move": ("targets", "at"),
+    "doc": ("doc", "do"),
+    "resolve": ("settles",),
+}
+
+
+def _sound(op: "Op") -> bool:
+    """Tells whether an operation has the shape that its kind needs; unknown ones have any."""
+    needed = _NEEDED.get(op.get("op", ""))
+    if needed is None:
+        return True
+    return (
+        all(name in op for name in needed)
+        and all(isinstance(op[name], str) for name in _TEXTS if name in op)
+        and all(
+            isinstance(op[name], list) and all(isinstance(i, str) for i in op[name]) for name in _LISTS if name in op
+        )
+        and (op.get("at") is None or is_key(op["at"]))
+        and isinstance(op.get("blocks", 0), int)
+        and ("at" in op or "section" in op or op["op"] != "add")
+    )
 
 
 def _hex(value: object, length: int) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any, Protocol
 
+    from memshim.text.entry import Op
+
     class Cold(Protocol):
         """What a fold may ask about the past: both answer None for what they never saw."""
 
@@ -140,7 +142,7 @@ class State:
             elif what == "resolve":
                 self.resolved[entry.id] = list(op["settles"])
             elif what == "doc":
-                said = op.get("undoes") if op["do"] == "restore" else op.get("name", "")
+                said = op.get("undoes", []) if op["do"] in ("delete", "restore") else op.get("name", "")
                 self.docs.setdefault(op["doc"], {})[entry.id] = [op["do"], entry.time, said]
 
     # -- asking ---------------------------------------------------------------------------------------------
@@ -177,9 +179,13 @@ class State:
 
     def _made(self, doc: str) -> bool:
         tags = self.docs.get(doc, {})
-        made = max((time for do, time, _ in tags.values() if do == "create"), default="")
-        gone = max((tags[e][1] for e in self.deleters(doc)), default="")
-        return made > gone
+        gone = {seen for e in self.deleters(doc) for seen in tags[e][2]}
+        return any(do == "create" and e not in gone for e, (do, _, _) in tags.items())
+
+    def deletion(self, doc: str) -> "Op":
+        """Returns the operation that deletes a document: it names the creations that it takes back, and asks no clock."""
+        seen = [e for e, (do, _, _) in self.docs.get(doc, {}).items() if do == "create"]
+        return {"op": "doc", "do": "delete", "doc": doc, "undoes": sorted(seen)}
 
     def name(self, doc: str) -> str:
         """Returns a document's present name: its id, unless it was renamed."""

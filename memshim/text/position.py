@@ -40,6 +40,17 @@ def key(stem: str, ordinal: int) -> str:
     return f"{stem}.{_number(ordinal)}"
 
 
+def is_key(text: object) -> bool:
+    """Tells whether a text has the shape of a stem or key; anything may stand in a file that came from elsewhere."""
+    if not isinstance(text, str) or len(text) > 100_000:
+        return False
+    for component in text.split("/"):
+        digits, dot, rest = component.partition(".")
+        if not dot or not rest or not digits or len(digits) % _GROUP or digits.strip(_DIGITS) or not digits.strip("0"):
+            return False
+    return True
+
+
 def _components(key_: "str | None") -> "list[str]":
     return key_.split("/") if key_ else []
 

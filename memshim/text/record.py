@@ -103,7 +103,7 @@ def _decode_body(body: bytes) -> "tuple[dict[str, Any], list[bytes]] | None":
                 return None
             texts.append(text)
             at += length + (1 if text and not text.endswith(b"\n") else 0)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return meta, texts
 
