@@ -264,6 +264,7 @@ def test_old_bytes_put_back_when_the_newer_ones_had_stood_for_long_are_a_revert(
 def test_a_writer_that_is_half_way_through_the_file_deletes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adopt, "SETTLED_S", -60.0)  # as if it had been published long ago
     body = BASE + b"".join(b"- line %d\n" % n for n in range(20))
     store.write(body)
     for path in Path(store.layout.path("history")).glob("*/*"):  # no revision is left that lacks what is missing now
