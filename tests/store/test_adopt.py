@@ -1,0 +1,65 @@
+"""Foreign changes: what others write into the documents is taken in, and costs nobody else anything."""
+
+import time
+
+import pytest
+
+from memshim import Store
+from memshim.store import adopt
+
+START = b"# M\n\n- one\n- two\n"
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Makes the clock run ahead by so many seconds."""
+    now, ahead = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: now() + ahead[0])
+
+    def wait(seconds):
+        ahead[0] += seconds
+
+    return wait
+
+
+@pytest.fixture
+def store(store_dir):
+    (store_dir / "MEMORY.md").write_bytes(START)
+    with Store.open(store_dir, agent="ann") as opened:
+        opened.init()
+        yield opened
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+@pytest.mark.parametrize("seconds", [0, adopt.SETTLED_S + 1, 3600])
+def test_an_old_copy_that_an_editor_saves_deletes_nothing_newer_however_late(
+    store, store_dir, later, seconds, read_first
+):
+    store.append("- three")
+    store.forget(text="one")
+    later(seconds)
+    (store_dir / "MEMORY.md").write_bytes(START + b"- mine\n")
+    if read_first:  # what was taken in, and is still on disk, is no revert
+        assert store.read().data.count(b"- three") == 1
+        later(seconds)
+        assert store.read().data.count(b"- three") == 1
+        later(seconds)
+    store.publish()
+    text = (store_dir / "MEMORY.md").read_bytes()
+    assert (text.count(b"- three"), text.count(b"- mine"), text.count(b"- one")) == (1, 1, 0)
+    assert [e.kind for e in store.log()].count("adopt") == 1
+
+
+def test_an_older_text_put_back_after_ten_seconds_is_a_revert(store, store_dir, later):
+    store.append("- three")
+    later(adopt.SETTLED_S + 1)
+    (store_dir / "MEMORY.md").write_bytes(START)
+    store.publish()
+    assert (store_dir / "MEMORY.md").read_bytes() == START
+
+
+def test_an_older_text_put_back_at_once_is_a_stale_writers_and_is_published_over(store, store_dir):
+    store.append("- three")
+    (store_dir / "MEMORY.md").write_bytes(START)
+    store.publish()
+    assert (store_dir / "MEMORY.md").read_bytes() == START + b"- three\n"

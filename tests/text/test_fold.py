@@ -1,0 +1,64 @@
+"""The laws of the fold: a pure function of the set of entries, whatever the order, the split, the lateness."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from scenes import Past, Scene, fold, steps, told
+
+from memshim.text.fold import State
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(steps(), SEEDS)
+def test_the_order_in_which_entries_arrive_does_not_matter(script, seed):
+    entries = Scene(script).entries
+    mixed = random.Random(seed).sample(entries, len(entries))
+    assert told(fold(mixed)) == told(fold(entries))
+
+
+@given(steps(), SEEDS)
+def test_entries_that_arrive_one_by_one_or_again_give_the_same(script, seed):
+    entries = Scene(script).entries
+    chance = random.Random(seed)
+    state, past = State(), Past()
+    for entry in chance.sample(entries, len(entries)):
+        state.apply([entry], past)
+        state.apply([chance.choice(entries), entry], past)
+    state.apply(entries + entries, past)
+    assert told(state) == told(fold(entries))
+
+
+def frozen_along(entries, chance):
+    """Folds with a snapshot after every few entries, some of which come again later."""
+    state, past = State(), Past()
+    mixed = chance.sample(entries, len(entries))
+    while mixed:
+        count = chance.randint(1, 4)
+        batch, mixed = mixed[:count], mixed[count:]
+        again = chance.sample(entries, chance.randint(0, 1)) if chance.random() < 0.3 else []
+        new = state.apply(batch + [e for e in again if e not in mixed], past)
+        past.keep(new, state.freeze())
+    return state, past
+
+
+@given(steps(), SEEDS)
+def test_a_snapshot_and_the_rest_are_the_same_as_all_at_once(script, seed):
+    entries = Scene(script).entries
+    state, _ = frozen_along(entries, random.Random(seed))
+    assert told(state) == told(fold(entries))
+
+
+@given(steps(), SEEDS)
+def test_two_heads_united_and_the_rest_are_the_same_as_all_at_once(script, seed):
+    entries = Scene(script).entries
+    chance = random.Random(seed)
+    one = [e for e in entries if chance.random() < 0.6]
+    two = [e for e in entries if chance.random() < 0.6]
+    (state, past), (other, other_past) = frozen_along(one, chance), frozen_along(two, chance)
+    past.add(other_past)
+    state.unite(other, past)
+    assert told(state) == told(fold(dict.fromkeys(one + two)))
+    past.keep(state.apply(entries, past), state.freeze())
+    assert told(state) == told(fold(entries))
