@@ -1,5 +1,6 @@
 """Foreign changes: what others write into the documents is taken in, and costs nobody else anything."""
 
+import os
 import time
 
 import pytest
@@ -63,3 +64,13 @@ def test_an_older_text_put_back_at_once_is_a_stale_writers_and_is_published_over
     (store_dir / "MEMORY.md").write_bytes(START)
     store.publish()
     assert (store_dir / "MEMORY.md").read_bytes() == START + b"- three\n"
+
+
+def test_a_line_that_was_edited_and_is_deleted_in_an_editor_much_later_stays_deleted(store, store_dir, later):
+    store.edit("- two", "- two, but said in many more words than before")
+    later(3600)
+    path = store_dir / "MEMORY.md"
+    path.write_bytes(b"# M\n\n- one\n")
+    os.utime(path, (time.time(), time.time()))
+    store.publish()
+    assert path.read_bytes() == b"# M\n\n- one\n"

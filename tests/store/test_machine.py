@@ -97,6 +97,7 @@ class Machine(RuleBasedStateMachine):
         """As agents' tools and editors write: aside, then rename."""
         aside = self.folder / f"{doc}.tmp.1"
         aside.write_bytes(text)
+        os.utime(aside, (self.now(), self.now()))
         aside.rename(self.folder / doc)
 
     def lines(self, doc):

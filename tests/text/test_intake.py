@@ -221,7 +221,8 @@ def test_text_written_between_the_two_sides_of_a_clash_stands_between_them():
     "text",
     [b"# M\r\n\r\n- a\r\n- b\r\n", b"# M\n\n- a", b"lone\rcr\n- a\r- b\n", b"\xef\xbb\xbf# M\n\n- a\n",
      b"- nul \x00\n",
-     b"- \xff\xfe\n", b"\n\n\n", b"a\r\nb\nc\r\n", b"\r\n- a\r\n\r\n", b"# M\r\n- a\n- b\r\n", b"---\ntitle: x\n---\n- a\n",
+     b"- \xff\xfe\n", b"\n\n\n", b"a\r\nb\nc\r\n", b"\r\n- a\r\n\r\n", b"# M\r\n- a\n- b\r\n",
+     b"---\ntitle: x\n---\n- a\n",
      "- \u2028\x0b\x0c\x85\n".encode(), b"    code\n\ttab\n", b"<!-- open\n- a\n", b"```\nopen fence\n"],
 )  # fmt: skip
 def test_odd_bytes_stay_as_they_are_around_a_change(text):

@@ -1,0 +1,42 @@
+"""Which revision had the writer of a text seen?"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memshim.text.origin import distance, nearest
+
+LINES = st.lists(st.sampled_from([b"- a b\n", b"- c d e\n", b"- f\n", b"\n", b"# H\n", b"- a b c d\n"]), max_size=6)
+TEXTS = LINES.map(b"".join)
+START = b"# M\n\n- fact one\n- fact two\n"
+
+
+@given(TEXTS, TEXTS)
+def test_distance_is_symmetric_and_nought_for_the_same_lines_in_any_order(one, two):
+    assert distance(one, two) == distance(two, one)
+    assert distance(one, b"".join(reversed(one.splitlines(keepends=True))))[0] == 0
+    assert distance(one, one.rstrip(b"\n")) == distance(one, one + b"\n\n") == (0, 0)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.booleans())
+def test_a_text_that_is_a_revision_was_made_from_one_with_its_lines(revisions, sure):
+    for text in revisions:
+        assert distance(text, revisions[nearest(text, revisions, sure)]) == (0, 0)
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_an_old_copy_with_a_line_more_was_made_from_the_old_revision(sure):
+    newest = START + b"- three\n- four\n"
+    assert nearest(START + b"- mine\n", [newest, START], sure) == 1
+    assert nearest(newest + b"- mine\n", [newest, START], sure) == 0
+
+
+def test_who_deletes_a_line_that_an_edit_made_longer_had_seen_the_edit():
+    newest = START.replace(b"fact two", b"fact two with many more words than before")
+    assert nearest(b"# M\n\n- fact one\n", [newest, START], True) == 0
+
+
+def test_of_equally_near_ones_it_is_the_newest_only_if_the_writer_had_time_to_see_it():
+    one, two, three = (START + b"- %s\n" % w for w in (b"one", b"two", b"three"))
+    assert nearest(START, [three, two, one], True) == 0
+    assert nearest(START, [three, two, one], False) == 1
