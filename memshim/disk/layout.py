@@ -56,6 +56,10 @@ class Layout:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))
 
+    def is_writable(self) -> bool:
+        """Tells whether this user may write what is ours."""
+        return os.access(self.path("tmp"), os.W_OK)
+
     def links(self) -> list[str]:
         """Returns what is a link directly below our folder: nothing of ours is one, so somebody planted it."""
         try:

@@ -19,12 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from memshim.store.history import Revision
+    from memshim.store.history import Published, Revision
     from memshim.text.entry import Op
 
 EXTERNAL = "external"
 SETTLED_S = 10.0
 """How long a revision must have been on disk for an older text to count as a revert, not as a stale writer's."""
+STILL_S = 0.1
 KEPT_ASIDE_S = 2.0
 """How long a displaced file is kept: a writer that opened it before may still write to it."""
 ASIDE = "publish."
@@ -46,8 +47,8 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
     A missing topic file is a deletion, and recorded as one.  A missing or empty MEMORY.md is not: a writer may be in
     the middle, see `Turn.absent_for`.  Raises DocumentUnusable for what is no readable regular file.
     """
-    found = files.read_document(turn.layout.document(name))
     published = turn.history(doc).published
+    found = _read_settled(turn.layout.document(name), published)
     if found is None:
         if published is not None and published.confirmed and not is_index(name):
             _adopt_deletion(turn, doc, published.revision)
@@ -57,8 +58,23 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
         return data
     if published is not None:
         turn.is_present(doc)
-    adopt_text(turn, doc, data, found[1].st_mtime)
+    adopt_text(turn, doc, data, found[1].st_ctime)  # when it got its name: a backup moved back has an old st_mtime
     return data
+
+
+def _read_settled(path: str, published: "Published | None") -> "tuple[bytes, os.stat_result] | None":
+    """Reads a document; where a writer is at it in place (the file is still the one that we published, and has just been
+    written to), waits until it has stood still for 100 ms, 1 s at most: half of a text is no text."""
+    found = files.read_document(path)
+    for _ in range(10):
+        if found is None or published is None or found[1].st_ino != published.inode:
+            return found
+        age = time.time() - found[1].st_mtime
+        if not 0 <= age < STILL_S or revision_of(found[0]) == published.revision:
+            return found
+        time.sleep(STILL_S - age)
+        found = files.read_document(path)
+    return found
 
 
 def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> None:
@@ -66,7 +82,8 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> None:
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
-        history.confirm(published.revision, time.time())  # a crash came after it had reached the disk
+        path = turn.layout.document(turn.memory.state.name(doc))
+        history.confirm(published.revision, path)  # a crash came after it had reached the disk
     foreign, base = base_of(turn, doc, data, written)
     if foreign:
         _take_in(turn, doc, data, base)
@@ -84,15 +101,16 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
         return False, None
     if published is None:
         return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here
+    known = history.knows(revision)  # first: it looks again at what others have recorded meanwhile
     bases = list(history.recent())
-    if history.knows(revision):
-        if not published.confirmed or time.time() - published.confirmed < SETTLED_S:
+    if known:
+        if not published.confirmed or written - published.confirmed < SETTLED_S:
             return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again
         newest = [b for b in bases if b.digest == published.revision]
         if newest:
             return True, newest[0]  # a revert
-    if not bases:
-        return True, None
+    if not bases or (not published.confirmed and [b.digest for b in bases] == [published.revision]):
+        return True, None  # what was only planned may never have stood there: nobody left it out
     sure = bool(published.confirmed) and written - published.confirmed >= SETTLED_S
     return True, bases[nearest(data, (b.text for b in bases), sure)]
 
@@ -163,12 +181,19 @@ def aside_name(turn: Turn, doc: str) -> str:
     return files.scratch_name(folder, f"{prefix}{ASIDE}{key}")
 
 
+def _changed_at(path: str) -> float:
+    try:
+        return os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
 def sweep_aside(turn: Turn) -> None:
     """Looks at what earlier publishes put aside: takes in what says something new, removes what is known and old enough."""
     state = turn.memory.state
     documents = {os.path.basename(turn.history(doc).folder): doc for doc in [*state.docs, *turn.documents()]}
     folder = aside_folder(turn)
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(os.listdir(folder), key=lambda name: _changed_at(os.path.join(folder, name))):
         bare = name.removeprefix(".memshim-")
         if not bare.startswith(ASIDE):
             continue

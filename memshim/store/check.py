@@ -99,11 +99,11 @@ def _journals(layout: Layout) -> "Iterator[Finding]":
 
 def _torn(path: str, start: int, end: int) -> bool:
     """Tells an append that was cut short, and that a later one went on after: its length reaches beyond its end."""
-    data = (files.read(path) or b"")[start:end]
+    data = (files.read(path) or b"")[start:end].removesuffix(b" \n")
     head = data.removeprefix(record.MARK).split(b"\n", 1)
     size = head[0].split(b" ")[-1]
-    whole = len(head) == 2 and size.isdigit() and len(head[1]) > int(size)
-    return data.startswith(record.MARK[: len(data)]) and not whole
+    whole = len(head) == 2 and size.isdigit() and len(head[1]) >= int(size)
+    return record.MARK.startswith(data[: len(record.MARK)]) and not whole
 
 
 def _fold(memory: Memory) -> "Iterator[Finding]":

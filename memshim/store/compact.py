@@ -44,7 +44,7 @@ def compact(turn: Turn) -> Compacted:
     if rechecked:
         files.unlink_quietly(rechecked)
     archived = _retire(turn)
-    if archived:
+    if archived or turn.memory.new:
         save(turn)  # without the archived journals' places, which every later command would read
     now = time.time()
     history.prune(turn.layout, int(now * 1000))
@@ -87,7 +87,7 @@ def plan(turn: Turn) -> list[tuple[str, bytes, bytes]]:
     for doc, name in turn.documents().items():
         found = files.read_document(turn.layout.document(name))
         before = found[0] if found is not None else b""
-        foreign, base = adopt.base_of(turn, doc, before, found[1].st_mtime) if found is not None else (False, None)
+        foreign, base = adopt.base_of(turn, doc, before, found[1].st_ctime) if found is not None else (False, None)
         after = turn.memory.view(doc).text
         if foreign:
             after = merge(base.text if base is not None else b"", after, before).text
@@ -103,31 +103,40 @@ def _retire(turn: Turn) -> int:
     """Moves journals that are folded whole and silent for a day to archive/<year-month>/, under their handle lock."""
     layout, hints = turn.layout, turn.memory.snapshot.journals
     now = time.time()
+    silent = [name for name, hint in sorted(hints.items()) if now - hint[4] / 1e9 >= SILENT_S]
+    if not silent:
+        return 0
     month = time.strftime("%Y-%m", time.gmtime(now))
-    moved = []
-    for name, hint in sorted(hints.items()):
-        path = layout.path("journals", name)
-        if now - hint[4] / 1e9 < SILENT_S:
-            continue  # an append that was torn a day ago does not keep its journal here
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if os.path.exists(path) else -1
-        if fd < 0:
-            continue
-        try:
-            if locks.try_exclusive(fd) and _unchanged(fd, hint):
-                files.make_folder(layout.path("archive", month))
-                shown = os.path.join(layout.memory, name[:-4] + ".md")
-                if os.path.exists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
-                    os.unlink(shown)  # first: a journal without its readable name is no harm, a name without one is
-                os.rename(path, layout.path("archive", month, f"{name[:-4]}.{hint[0]:x}.log"))
-                moved.append(f"{month}/{name[:-4]}.{hint[0]:x}.log {hint[1]}\n")
-        finally:
-            os.close(fd)
-    if moved:
-        for folder in (layout.path("archive", month), layout.path("journals")):
-            files.sync_folder(folder)
-        known = files.read(layout.path("archive", "recheck")) or b""
-        files.replace(layout.path("archive", "recheck"), known + "".join(moved).encode(), layout.path("tmp"))
-    return len(moved)
+    places = {name: f"{month}/{name[:-4]}.{hints[name][0]:x}.log" for name in silent}
+    files.make_folder(layout.path("archive", month))
+    known = files.read(layout.path("archive", "recheck")) or b""
+    lines = "".join(f"{place} {hints[name][1]}\n" for name, place in places.items())
+    files.replace(layout.path("archive", "recheck"), known + lines.encode(), layout.path("tmp"))
+    moved = sum(_retire_one(turn, name, hints[name], layout.path("archive", places[name])) for name in silent)
+    for folder in (layout.path("archive", month), layout.path("journals")):
+        files.sync_folder(folder)
+    return moved
+
+
+def _retire_one(turn: Turn, name: str, hint: list[int], place: str) -> bool:
+    """Moves one journal, unless somebody holds it or has written to it; what was appended all the same is folded."""
+    path = turn.layout.path("journals", name)
+    if not os.path.exists(path):
+        return False
+    fd = files.open_ours(path)
+    try:
+        if not locks.try_exclusive(fd) or not _unchanged(fd, hint):
+            return False
+        shown = os.path.join(turn.layout.memory, name[:-4] + ".md")
+        if os.path.exists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
+            os.unlink(shown)  # first: a journal without its readable name is no harm, a name without a journal is
+        os.rename(path, place)
+        if not _unchanged(fd, hint):  # an append that no lock held off was acknowledged before the rename
+            for entry in journal.read_rest(place, hint[1]):
+                turn.memory.take(entry)
+        return True
+    finally:
+        os.close(fd)
 
 
 def _unchanged(fd: int, hint: list[int]) -> bool:

@@ -105,7 +105,7 @@ def _first_snapshot(layout: Layout) -> None:
     snapshot.save(layout, Snapshot(state, past, {}, []), new, [])
     for name in texts:
         history = History(layout, name)
-        history.confirm(history.record(view(state, name), now), time.time())
+        history.confirm(history.record(view(state, name), now), layout.document(name))
 
 
 def _remove_abandoned(parent: str) -> None:

@@ -44,13 +44,14 @@ class Revision:
 
 
 class Published:
-    """Is what is known of a document's file: the revision put there, and since when (0: planned, not confirmed)."""
+    """Is what is known of a document's file: the revision put there, since when (0: planned, not confirmed), its inode."""
 
-    __slots__ = ("confirmed", "revision")
+    __slots__ = ("confirmed", "inode", "revision")
 
-    def __init__(self, revision: str, confirmed: float) -> None:
+    def __init__(self, revision: str, confirmed: float, inode: int) -> None:
         self.revision = revision
         self.confirmed = confirmed
+        self.inode = inode
 
 
 class History:
@@ -90,6 +91,9 @@ class History:
 
     def knows(self, digest: str) -> bool:
         """Tells whether a text with this revision ever stood in the document, as far as kept."""
+        if any(name.endswith(digest) for name in self.names()):
+            return True
+        self._names = None  # what somebody else recorded meanwhile must not be taken for a foreign text
         return any(name.endswith(digest) for name in self.names())
 
     def recent(self, count: int = 30) -> "Iterator[Revision]":
@@ -145,21 +149,28 @@ class History:
         data = files.read(self._published)
         parts = data.split() if data else []
         try:
-            return Published(parts[0].decode(), float(parts[1]))
+            return Published(parts[0].decode(), float(parts[1]), int(parts[2]))
         except (IndexError, ValueError):
             return None
 
     def plan(self, digest: str) -> None:
         """Notes the revision that is about to be put on disk."""
-        self._note(f"{digest} 0\n")
+        self._note(f"{digest} 0 0\n")
 
-    def confirm(self, digest: str, now: float) -> None:
-        """Notes that a revision is on disk, and durable there."""
-        self._note(f"{digest} {now:.3f}\n")
+    def confirm(self, digest: str, path: str) -> None:
+        """Notes that a revision is on disk now, as this file, and durable there."""
+        try:
+            inode = os.lstat(path).st_ino
+        except FileNotFoundError:
+            inode = 0
+        self._note(f"{digest} {time.time():.3f} {inode}\n")
 
-    def restore_note(self, published: Published) -> None:
+    def restore_note(self, published: Published | None) -> None:
         """Takes a plan back that came to nothing."""
-        self._note(f"{published.revision} {published.confirmed:.3f}\n")
+        if published is None:
+            self.forget_published()
+            return
+        self._note(f"{published.revision} {published.confirmed:.3f} {published.inode}\n")
 
     def forget_published(self) -> None:
         """Notes that the document has no file any more."""

@@ -93,7 +93,7 @@ class Journal:
             tail = os.pread(fd, 4096, max(0, size - 4096))
             last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
             if size and not tail.endswith(b"\n"):
-                lead = b"\n"  # after a torn tail begin a new line
+                lead = b" \n"  # a new line after a torn tail; the space keeps it from completing that record
         if not entry.time:
             now = time.time_ns() // 1_000_000
             entry.time = make_time(now, max(last, seen))
@@ -166,6 +166,8 @@ class Journal:
         try:
             os.link(self.path, self.shown)
         except FileNotFoundError:
+            if os.path.isdir(self.layout.memory):
+                return  # retired just now: the append goes on in a new journal
             files.make_folder(self.layout.memory)
             self._show()
         except FileExistsError:

@@ -5,7 +5,6 @@ not the version that was expected, somebody wrote it a moment ago, so it is take
 """
 
 import os
-import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnreadable, DocumentUnusable, MemshimError
@@ -59,7 +58,7 @@ def publish(turn: Turn, doc: str, name: str) -> None:
             _unpublish(turn, doc, name)
             return
         if data == view.text:
-            _confirm(turn, doc, revision_of(view.text))
+            _confirm(turn, doc, name, revision_of(view.text))
             return
         if _put(turn, doc, name, data):
             return
@@ -98,7 +97,7 @@ def _put_back(turn: Turn, doc: str, name: str) -> None:
         files.unlink_quietly(kept)
         raise DocumentUnreadable(f"{path} cannot be read: permission denied.", f"Try: chmod u+r {path}")
     files.sync_folder(turn.layout.root)
-    history.confirm(revision, time.time())
+    history.confirm(revision, path)
     turn.notes.append(f"The file that could not be read is kept as {kept}")
 
 
@@ -115,16 +114,14 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
         displaced = _swap(aside, path, data)
     except (FileExistsError, FileNotFoundError):  # made or removed in between
         files.unlink_quietly(aside)
-        if before is not None:
-            history.restore_note(before)
+        history.restore_note(before)
         return False
     except DocumentUnusable as error:  # a link, a folder or unreadable since a moment ago: not ours to replace
         files.exchange(aside, path)  # what comes out now is looked at like any other version
-        if before is not None:
-            history.restore_note(before)
+        history.restore_note(before)
         raise DocumentUnusable(f"{path} became something else while it was written.", error.hint) from error
     files.sync_folder(turn.layout.root)
-    history.confirm(revision, time.time())
+    history.confirm(revision, path)
     if displaced is None or displaced[0] == data or history.knows(revision_of(displaced[0])):
         return True
     adopt.adopt_text(turn, doc, displaced[0], displaced[1].st_mtime)
@@ -177,14 +174,14 @@ def _take_owner(aside: str, path: str) -> None:
         os.chown(aside, old.st_uid, old.st_gid)
 
 
-def _confirm(turn: Turn, doc: str, revision: str) -> None:
+def _confirm(turn: Turn, doc: str, name: str, revision: str) -> None:
     history = turn.history(doc)
     published = history.published
     if published is None or published.revision != revision or not published.confirmed:
         if not history.knows(revision):
             history.record(turn.memory.view(doc), now_ms())
         files.sync_folder(turn.layout.root)
-        history.confirm(revision, time.time())
+        history.confirm(revision, turn.layout.document(name))
 
 
 def _unpublish(turn: Turn, doc: str, name: str) -> None:

@@ -238,6 +238,8 @@ def _outdate(path: str) -> None:
 
 def clear_unnamed(layout: Layout, snapshot: Snapshot, now: float) -> int:
     """Removes snapshots, segments and temporary files that no head has named for an hour; returns how many."""
+    if heads(layout) != sorted(snapshot.digests):
+        return 0  # somebody else has made a head, which names files that we do not know
     named = set(snapshot.digests) | {row[0] for row in [*snapshot.past.entries, *snapshot.past.blocks]}
     gone = 0
     for folder in ("snapshots", "entries", "blocks", "tmp"):

@@ -9,6 +9,7 @@ from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
 from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable
 from memshim.store import adopt, append, change, compact, create, identity, publish
+from memshim.store.history import History, now_ms
 from memshim.store.memory import Memory
 from memshim.store.result import Change, View
 from memshim.store.turn import Turn, open_turn
@@ -217,10 +218,14 @@ class Store:
         """Returns the merged view, journals' tails included; takes in what stands on disk if the lock is free soon."""
         return self.view_of(self.memory(), doc)
 
-    @staticmethod
-    def view_of(memory: Memory, doc: str = INDEX) -> View:
-        """Returns the view of a document in one reading of the store."""
-        return View(memory.view(memory.document_id(doc)))
+    def view_of(self, memory: Memory, doc: str = INDEX) -> View:
+        """Returns the view of a document in one reading of the store; its revision is good for `expected` from now on."""
+        id_ = memory.document_id(doc)
+        found = View(memory.view(id_))
+        history = History(self.layout, id_)
+        if self.layout.is_writable() and not history.knows(found.revision):
+            history.record(found.folded, now_ms())  # a view that was never published: what is edited against it merges
+        return found
 
     def memory(self) -> Memory:
         """Returns one reading of the store, foreign changes taken in where possible; for a folder that is no store, its text."""
