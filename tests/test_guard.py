@@ -140,9 +140,7 @@ def test_inner():
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_process_left_running_fails_the_test_and_is_ended(tmp_path: Path, detached: bool) -> None:
     # Detached as a daemon is: its parent ended at once, so it is nobody's child any more.
-    spawn = (
-        "import subprocess\nchild = subprocess.Popen(['sleep', '60'], stdout=-3, start_new_session=True)\n"
-    )
+    spawn = "import subprocess\nchild = subprocess.Popen(['sleep', '60'], stdout=-3, start_new_session=True)\n"
     body = f"""
 import subprocess, sys
 
@@ -176,9 +174,7 @@ def test_seed_is_printed_and_repeats(tmp_path: Path) -> None:
 
 
 def test_stress_and_real_run_only_when_asked(tmp_path: Path) -> None:
-    body = "\n".join(
-        f"import pytest\n\n@pytest.mark.{name}\ndef test_{name}(): pass\n" for name in ("stress", "real")
-    )
+    body = "\n".join(f"import pytest\n\n@pytest.mark.{name}\ndef test_{name}(): pass\n" for name in ("stress", "real"))
     assert "2 skipped" in run_inner(tmp_path, body).stdout
     (tmp_path / "suite").rename(tmp_path / "first")
     assert "2 passed" in run_inner(tmp_path, body, MEMSHIM_STRESS="1", MEMSHIM_REAL="1").stdout

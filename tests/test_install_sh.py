@@ -58,11 +58,7 @@ def run(
     **env: str,
 ) -> subprocess.CompletedProcess[str]:
     """Runs install.sh with this home and nothing else that could lead it elsewhere."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("XDG_", "MEMSHIM_", "PYTHON"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MEMSHIM_", "PYTHON"))}
     return subprocess.run(
         [SHELL, str(script), *arguments],
         env={**kept, "HOME": str(home), **env},
@@ -202,9 +198,7 @@ def test_uninstall_takes_hooks_out_first_and_stops_if_that_fails(home: Path, wor
     environment = home / ".local/share/memshim/venv-20260101000000-1"
     (environment / "bin").mkdir(parents=True)
     program = environment / "bin" / "memshim"
-    program.write_text(
-        f'#!/bin/sh\necho "$@" >>"{home}/called"\n[ "$2" = --help ] || exit {0 if works else 15}\n'
-    )
+    program.write_text(f'#!/bin/sh\necho "$@" >>"{home}/called"\n[ "$2" = --help ] || exit {0 if works else 15}\n')
     program.chmod(0o755)
     (environment.parent / "venv").symlink_to(environment.name)
     (home / ".local/bin").mkdir()
@@ -257,9 +251,7 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
         shutil.copy(REPOSITORY / name, source / name)
     shutil.copytree(REPOSITORY / "memshim", source / "memshim", ignore=shutil.ignore_patterns("__pycache__"))
     source_before = listing(source)
-    released = re.findall(
-        '^__version__ = "(.+)"$', (source / "memshim/__init__.py").read_text(), re.MULTILINE
-    )[0]
+    released = re.findall('^__version__ = "(.+)"$', (source / "memshim/__init__.py").read_text(), re.MULTILINE)[0]
     (home / ".local").mkdir()
     (home / ".local" / "kept").write_text("theirs")
     home_before = listing(home)
@@ -290,9 +282,7 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
 
     # An upgrade that fails changes nothing.
     offline_and_empty = {**offline, "PIP_FIND_LINKS": ""}
-    fails(
-        run(home, script=source / "install.sh", **offline_and_empty), "pip could not install", "not changed"
-    )
+    fails(run(home, script=source / "install.sh", **offline_and_empty), "pip could not install", "not changed")
     assert environments() == [installed]
     assert released in version()
 

@@ -54,6 +54,7 @@ NOT_ON_THE_HOT_PATH = {"click", "filelock", "portalocker", "watchdog", "json", "
 NOT_ON_THE_HOT_PATH |= {"pathlib", "subprocess", "logging", "tempfile", "importlib.metadata"}
 
 LONGEST_FILE = 330
+LONGEST_TEST = 400
 
 
 def modules(package: Path) -> dict[str, Path]:
@@ -126,9 +127,7 @@ def faults(package: Path) -> list[str]:
             found += [
                 f"{name}, line {node.lineno}, calls {node.func.id}, and text is pure."
                 for node in ast.walk(ast.parse(path.read_text()))
-                if isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in IMPURE_CALLS
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS
             ]
     for top, importers in homes.items():
         if len(importers) > 1:
@@ -176,9 +175,7 @@ def test_imports_point_downwards_and_each_dependency_has_one_home() -> None:
         ({"daemon/client.py": "import watchdog"}, "standard library only"),
     ],
 )
-def test_the_check_sees_what_it_is_there_to_see(
-    tmp_path: Path, files: dict[str, str], fault: str | None
-) -> None:
+def test_the_check_sees_what_it_is_there_to_see(tmp_path: Path, files: dict[str, str], fault: str | None) -> None:
     for name, text in files.items():
         path = tmp_path / "memshim" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,9 +186,7 @@ def test_the_check_sees_what_it_is_there_to_see(
 
 def test_every_third_party_import_is_declared() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    extras = [
-        line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines
-    ]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
     declared = {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in [*project["dependencies"], *extras]}
     all_modules = modules(PACKAGE)
     imported = {
@@ -216,7 +211,11 @@ def test_every_package_says_what_it_is_for() -> None:
 def test_no_file_is_too_long_and_none_is_a_drawer_for_everything() -> None:
     files = [path for folder in (PACKAGE, REPOSITORY / "tests") for path in folder.rglob("*.py")]
     lengths = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in files}
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+    assert {
+        name: length
+        for name, length in lengths.items()
+        if length > (LONGEST_TEST if name.startswith("tests/") else LONGEST_FILE)
+    } == {}
     assert [name for name in lengths if name.endswith("/utils.py")] == []
 
 
@@ -224,9 +223,7 @@ def loaded_modules(code: str) -> set[str]:
     """The modules that are loaded at the end of this code, in a process of its own."""
     # json is what must not be loaded, so the list is printed plainly, after the code is done.
     code += "\nimport sys\nsys.stderr.write('\\nmodules: ' + ' '.join(sys.modules) + '\\n')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.rpartition("modules: ")[2].split())
 

@@ -58,7 +58,9 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
         return data
     if published is not None:
         turn.is_present(doc)
-    adopt_text(turn, doc, data, found[1].st_ctime)  # when it got its name: a backup moved back has an old st_mtime
+    written = max(found[1].st_mtime, found[1].st_ctime)  # a backup that was moved back has an old st_mtime
+    if adopt_text(turn, doc, data, written):
+        turn.history(doc).confirm(revision_of(data), turn.layout.document(name))  # it is on disk, and taken in
     return data
 
 
@@ -77,8 +79,8 @@ def _read_settled(path: str, published: "Published | None") -> "tuple[bytes, os.
     return found
 
 
-def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> None:
-    """Takes in a text that somebody put into a document, unless it says nothing that we do not know."""
+def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
+    """Takes in a text that somebody put into a document; False where it says nothing that we do not know."""
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
@@ -87,6 +89,7 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> None:
     foreign, base = base_of(turn, doc, data, written)
     if foreign:
         _take_in(turn, doc, data, base)
+    return foreign
 
 
 def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, Revision | None]":
@@ -150,8 +153,10 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
     shown = {i for p in turn.memory.view(doc).pieces for i in p.ids}
     try:
         targets = [i for ids, _ in history.find(revision).pieces for i in ids]
-    except NotFound:  # no longer kept: then it is long ago, and everything had been on disk
-        targets = list(shown)
+    except NotFound:
+        targets = []
+    if not targets:  # no longer kept, or a foreign text that was merged: everything that is shown was in it
+        targets = sorted(shown)
     ops: list[Op] = [turn.memory.state.deletion(doc)]
     if targets:
         ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})

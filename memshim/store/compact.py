@@ -87,7 +87,7 @@ def plan(turn: Turn) -> list[tuple[str, bytes, bytes]]:
     for doc, name in turn.documents().items():
         found = files.read_document(turn.layout.document(name))
         before = found[0] if found is not None else b""
-        foreign, base = adopt.base_of(turn, doc, before, found[1].st_ctime) if found is not None else (False, None)
+        foreign, base = adopt.base_of(turn, doc, before, time.time()) if found is not None else (False, None)
         after = turn.memory.view(doc).text
         if foreign:
             after = merge(base.text if base is not None else b"", after, before).text

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from memshim.disk import files
 from memshim.disk.layout import Layout
-from memshim.errors import Ambiguous, NotFound
+from memshim.errors import Ambiguous, BadInput, NotFound
 from memshim.text import record
 
 TYPE_CHECKING = False
@@ -29,6 +29,14 @@ KEPT_BYTES = 50_000_000
 def revision_of(text: bytes) -> str:
     """Returns the revision of a text: SHA-256, 64 hex digits."""
     return sha256(text).hexdigest()
+
+
+def digits_of(text: str | None) -> str | None:
+    """Returns a revision as it was given, in lower case; raises BadInput for what can be none."""
+    digits = text.strip().lower() if text is not None else None
+    if digits is not None and (not 7 <= len(digits) <= 64 or digits.strip("0123456789abcdef")):
+        raise BadInput(f"{(text or '')[:80]!r} is no revision.", "A revision is 64 hex digits, or the first 7 or more.")
+    return digits
 
 
 class Revision:

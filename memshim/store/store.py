@@ -9,7 +9,7 @@ from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
 from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable
 from memshim.store import adopt, append, change, compact, create, identity, publish
-from memshim.store.history import History, now_ms
+from memshim.store.history import History, digits_of, now_ms
 from memshim.store.memory import Memory
 from memshim.store.result import Change, View
 from memshim.store.turn import Turn, open_turn
@@ -152,7 +152,7 @@ class Store:
             raise BadInput("The text to replace is empty.", 'Try: memshim edit --old "- use pip" --new "- use uv"')
         make = partial(change.replace_once, old=before, new=after)
         _document(doc)
-        revision = _revision(expected)
+        revision = digits_of(expected)
         return self._change(why, lambda turn: change.compare_and_swap(turn, "edit", doc, revision, strict, make))
 
     def write(
@@ -170,7 +170,7 @@ class Store:
         """
         target = _bytes(text)
         _document(doc)
-        revision = _revision(expected)
+        revision = digits_of(expected)
         return self._change(
             why, lambda turn: change.compare_and_swap(turn, "write", doc, revision, strict, lambda base: target)
         )
@@ -328,10 +328,3 @@ def _not_published(error: OSError) -> str:
 def _document(name: str) -> None:
     if name != INDEX:
         document_name(name)
-
-
-def _revision(text: str | None) -> str | None:
-    digits = text.strip().lower() if text is not None else None
-    if digits is not None and (not 7 <= len(digits) <= 64 or digits.strip("0123456789abcdef")):
-        raise BadInput(f"{(text or '')[:80]!r} is no revision.", "A revision is 64 hex digits, or the first 7 or more.")
-    return digits

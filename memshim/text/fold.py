@@ -82,6 +82,9 @@ class State:
         if old is not None:
             for block in _named(old):
                 self._thaw(block, cold).forget(entry)
+        else:
+            for facts in self.facts.values():  # gathered before, and in no snapshot yet
+                facts.forget(entry)
         self.resolved.pop(entry, None)
         for tags in self.docs.values():
             tags.pop(entry, None)
@@ -275,6 +278,16 @@ class State:
                 self.headings.setdefault(doc, {}).setdefault(title, {}).update(slots)
         self.resolved.update(other.resolved)
         self.latest = max(self.latest, other.latest)
+        for gone in self.dropped:
+            old_entry = cold.entry(gone)
+            for block in _named(old_entry) if old_entry is not None else ():
+                self._thaw(block, cold)
+            self.resolved.pop(gone, None)
+            for tags in self.docs.values():
+                tags.pop(gone, None)
+        for facts in list(self.facts.values()):
+            for target in {t for said in facts.defs.values() for t in said.targets} - self.facts.keys():
+                self._bring_back(target, cold)
         for facts in self.facts.values():
             for entry in self.dropped:
                 facts.forget(entry)

@@ -73,7 +73,7 @@ def operations(
     ops: list[Op] = []
     stands: list[Stand] = []
     _place(view, items, tag, ops, stands)
-    gone = [i for piece in removed for i in piece.ids]
+    gone = [i for piece in removed for i in piece.ids] + view.hidden
     if gone:
         ops.append({"op": "remove", "doc": view.doc, "targets": gone})
     live = {i for s in stands if s.piece is not None for i in s.piece.ids}
@@ -233,6 +233,8 @@ def _place(view: View, items: list[Item], tag: str, ops: "list[Op]", stands: lis
         elif not items[n].kept:
             text = _without(items[n].text, suffixes)
             ops.append(_replace(view.doc, piece.ids, piece.slots[0], at, items[n].kind, text))
+            if _twin(run, titles):
+                ops[-1]["apart"] = True
         elif stem:
             targets = [t for i in run if i.old is not None for t in i.old.ids]
             ops.append({"op": "move", "doc": view.doc, "targets": targets, "at": stem, "eol": piece.ending.decode()})
@@ -264,14 +266,14 @@ def _run(items: list[Item], keys: "list[str | None]", n: int) -> list[Item]:
 
 def _fixed(items: list[Item]) -> "list[str | None]":
     """Returns each item's key if it keeps its place: the longest part of the old pieces that stands in increasing order."""
-    from bisect import bisect_right
+    from bisect import bisect_left
 
     tops: list[tuple[str, int]] = []  # (key, index) of the last of the best run of each length
     before: dict[int, int] = {}
     for n, item in enumerate(items):
         key = item.old.placed if item.old is not None and item.old.ids else None
         if key is not None:
-            at = bisect_right(tops, (key, n))
+            at = bisect_left(tops, (key, -1))
             before[n] = tops[at - 1][1] if at else -1
             tops[at : at + 1] = [(key, n)]
     keys: list[str | None] = [None] * len(items)
@@ -286,12 +288,19 @@ def _fixed(items: list[Item]) -> "list[str | None]":
 def _add(doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", suffixes: list[bytes]) -> "Op":
     texts = [_without(i.text, suffixes) for i in run]
     op: Op = {"op": "add", "doc": doc, "at": stem, "kinds": "".join(CODES[i.kind] for i in run), "blocks": texts}
+    if _twin(run, titles):
+        op["apart"] = True  # its writer saw the other one: two headings on purpose
+    return op
+
+
+def _twin(run: list[Item], titles: "set[tuple[int, str]]") -> bool:
+    """Tells whether one of the items is a heading that stands in the view already."""
     for item in run:
         if item.kind == "heading":
             block = markdown.parse(item.text)[0]
             if (block.level, markdown.heading_title(block)) in titles:
-                op["apart"] = True  # its writer saw the other one: two headings on purpose
-    return op
+                return True
+    return False
 
 
 def _without(text: bytes, suffixes: list[bytes]) -> bytes:

@@ -32,6 +32,8 @@ def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
     Of equally near ones it is the newest if its writer has `sure`ly had the time to see it, else the next older: taking
     too old a revision keeps both texts, taking too new a one would lose one.
     """
-    found = sorted((distance(text, revision), n) for n, revision in enumerate(revisions))
-    equal = [n for far, n in found if far == found[0][0]]
+    far = [distance(text, revision) for revision in revisions]
+    if sure and (far[0][0] == min(far)[0] or min(far)[0] == 0):
+        return 0  # as near as any, or (blank lines aside) an older revision itself: a revert, which deletes on purpose
+    equal = [n for n, one in enumerate(far) if one == min(far)]
     return equal[0] if sure or len(equal) == 1 or equal[0] > 0 else equal[1]

@@ -82,6 +82,8 @@ def _fraction(low: "str | None", high: "str | None") -> str:
         if b - a > 1:  # beside the neighbour that has digits here: a series of inserts at one place stays short
             return out + _number(a + 1 if low[i:] else b - 1)
         out += _number(a)
+        if b < a or i > len(low) + len(high):  # the bounds are equal, or in the wrong order
+            return out + _above(low[i + _GROUP :])
         if b - a == 1:
             return out + _above(low[i + _GROUP :])
         i += _GROUP

@@ -8,9 +8,9 @@ record's texts as they are, so that a journal reads as Markdown:
     -->
     - use uv
 
-The first number is the CRC-32 of everything after its line, the second its length in bytes.  A line of a text that
-begins like a frame (after any number of backslashes) is written with one backslash more: no text can look like a frame,
-not even to a reader that has lost its place.
+The first number is the CRC-32 of everything after its line, the second its length in bytes.  Where a text holds the
+words that open a frame, two backslashes are put behind them (two more, if some are there already): no text can look
+like a frame, not even to a reader that has lost its place, nor after a byte of it was lost.
 """
 
 import zlib
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MARK = b"<!-- memshim "
+_WORD = MARK[:-1]
 _CLOSE = b"\n-->\n"
 _HEAD_MAX = len(MARK) + 8 + 1 + 12 + 1
 MAX_BYTES = 64 * 1024 * 1024
@@ -117,21 +118,21 @@ def last_time(tail: bytes) -> str:
 
 
 def _escape(text: bytes) -> bytes:
-    return _shift(text, 1) if MARK in text else text
+    return _shift(text, 2) if _WORD in text else text
 
 
 def _unescape(text: bytes) -> bytes:
-    return _shift(text, -1) if b"\\" + MARK in text else text
+    return _shift(text, -2) if _WORD + b"\\\\" in text else text
 
 
 def _shift(text: bytes, by: int) -> bytes:
-    """Adds or takes one backslash at each line that is backslashes (for -1: at least one) and then the mark."""
-    lines = text.split(b"\n")
-    for i, line in enumerate(lines):
-        bare = line.lstrip(b"\\")
-        if bare.startswith(MARK) and (by > 0 or len(bare) < len(line)):
-            lines[i] = b"\\" + line if by > 0 else line[1:]
-    return b"\n".join(lines)
+    """Adds or takes two backslashes in the middle of each mark: no byte that is lost or changed makes it a mark again."""
+    parts = text.split(_WORD)
+    for i, part in enumerate(parts[1:], 1):
+        count = len(part) - len(part.lstrip(b"\\"))
+        if part[count : count + 1] == b" " and count + by >= 0:
+            parts[i] = b"\\" * (count + by) + part[count:]
+    return _WORD.join(parts)
 
 
 _ESCAPES = {i: f"\\u{i:04x}" for i in [*range(32), 0x3C, 0x3E, 0x7F, 0x2028, 0x2029]}

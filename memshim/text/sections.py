@@ -101,6 +101,9 @@ class Outline:
         self.state = state
         self.doc = doc
         self.eol = eol
+        self._made: dict[str, Piece] = {}  # section, as it was asked for -> the heading that the view makes for it
+        self._ends: dict[int, Piece] = {}  # heading -> the last piece that was put under it, if that came with headings
+        self.hidden: list[str] = []  # live blank lines that are not shown, because their section is shown elsewhere
 
     def put_all(self, runs: "list[Run]") -> None:
         """Puts runs where they belong, in order of time.
@@ -125,10 +128,15 @@ class Outline:
             heading = self._find(run.section)
             if heading is None:
                 heading = self._follow(run.section, replaced)
+            if heading is None and run.section in self._made:
+                heading = self.pieces.index(self._made[run.section])
             if heading is None:
                 return False
-            low = heading + 1
+            first = self.pieces[heading]
+            low = self.pieces.index(self._ends.get(id(first), first)) + 1
             high = next((i for i in range(low, high) if self.pieces[i].kind == "heading"), high)
+            if any(p.kind == "heading" for p in run.pieces):
+                self._ends[id(first)] = run.pieces[-1]
         self._insert(low, high, run.pieces)
         return True
 
@@ -155,6 +163,7 @@ class Outline:
         heading.agents = list(run.pieces[0].agents)
         heading.time = run.pieces[0].time
         self._insert(len(self.pieces), len(self.pieces), [heading])
+        self._made[run.section] = heading
 
     def _find(self, section: str) -> "int | None":
         """Returns the first heading with this title (case apart only if none has it exactly), else that of a path A > B."""
@@ -183,32 +192,38 @@ class Outline:
         """Shows equal headings that different entries made without knowing of each other as one, with both bodies."""
         seen: dict[tuple[tuple[int, str], ...], Piece] = {}
         path: list[tuple[int, str]] = []
-        twins: list[tuple[int, Piece]] = []
-        for i, piece in enumerate(self.pieces):
+        twins: list[tuple[Piece, Piece]] = []
+        for piece in self.pieces:
             if piece.kind != "heading":
                 continue
             path = [p for p in path if p[0] < piece.level] + [(piece.level, piece.title)]
             first = seen.setdefault(tuple(path), piece)
-            if first is not piece and not piece.apart and not set(first.entries) & set(piece.entries):
-                twins.append((i, first))
-        for i, first in reversed(twins):
-            self._move_body(i, first)
+            if first is not piece and not (first.apart or piece.apart or set(first.entries) & set(piece.entries)):
+                twins.append((piece, first))
+        for twin, first in reversed(twins):
+            self._move_body(self.pieces.index(twin), first)
 
     def _move_body(self, i: int, first: Piece) -> None:
         twin = self.pieces[i]
         end = self._section_end(i + 1, twin.level)
         body = self.pieces[i + 1 : end]
+        while i and end == len(self.pieces) and self.pieces[i - 1].kind == "blank":
+            i -= 1  # what stood before the last section would be left at the end of the document
+            self._hide(self.pieces[i])
         del self.pieces[i:end]
         first.take(twin)
         while body and body[0].kind == "blank":
-            del body[0]
+            self._hide(body.pop(0))
         while body and body[-1].kind == "blank":
-            del body[-1]
+            self._hide(body.pop())
         for piece in body:
             piece.placed = None  # shown elsewhere than its key says, until the next intake gives it one
         if body:
             start = self.pieces.index(first) + 1
             self._insert(start, self._section_end(start, first.level), body)
+
+    def _hide(self, blank: Piece) -> None:
+        self.hidden += blank.ids
 
     def _section_end(self, start: int, level: int) -> int:
         ends = (

@@ -16,14 +16,18 @@ SHOWN_ONCE = ("bullet", "ordered", "row", "heading", "fence", "comment")
 
 
 class View:
-    """Is a folded document: its exact bytes, the pieces that they consist of, and the open conflicts in it."""
+    """Is a folded document: its exact bytes, the pieces that they consist of, and the open conflicts in it.
 
-    __slots__ = ("conflicts", "doc", "pieces", "text")
+    `hidden` are live blank lines that no piece shows; the next change by somebody who saw the whole text removes them.
+    """
 
-    def __init__(self, doc: str, pieces: "list[Piece]", conflicts: "list[Conflict]") -> None:
+    __slots__ = ("conflicts", "doc", "hidden", "pieces", "text")
+
+    def __init__(self, doc: str, pieces: "list[Piece]", conflicts: "list[Conflict]", hidden: list[str]) -> None:
         self.doc = doc
         self.pieces = pieces
         self.conflicts = conflicts
+        self.hidden = hidden
         self.text = b"".join(p.data for p in pieces)
 
 
@@ -44,7 +48,7 @@ def view(state: "State", doc: str) -> View:
             piece.data = piece.bare
             piece.placed = None
     _mark_conflicts(pieces, conflicts)
-    return View(doc, pieces, conflicts)
+    return View(doc, pieces, conflicts, outline.hidden)
 
 
 def _split(live: "list[Facts]") -> "tuple[list[Facts], list[Facts]]":

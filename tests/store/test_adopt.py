@@ -55,6 +55,7 @@ def test_an_older_text_put_back_after_ten_seconds_is_a_revert(store, store_dir, 
     store.append("- three")
     later(adopt.SETTLED_S + 1)
     (store_dir / "MEMORY.md").write_bytes(START)
+    os.utime(store_dir / "MEMORY.md", (time.time(), time.time()))
     store.publish()
     assert (store_dir / "MEMORY.md").read_bytes() == START
 
