@@ -52,7 +52,7 @@ def race(folder: str, how: str, notes: int, scratch: str | None = None) -> dict[
     environment = dict(os.environ)
     if scratch:
         environment["XDG_STATE_HOME"] = scratch  # a store that goes away with the demo is not registered
-    command = [sys.executable, "-c", _WORKER, how, folder, str(notes)]
+    command = [sys.executable, "-P", "-c", _WORKER, how, folder, str(notes)]
     with contextlib.ExitStack() as stack:
         workers = []
         for n in range(WRITERS):

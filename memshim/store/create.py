@@ -108,21 +108,15 @@ def _first_snapshot(layout: Layout) -> None:
         history.confirm(history.record(view(state, name), now), layout.document(name))
 
 
+_OURS = {"tmp", "heads", "history", "published", ".gitignore", "format", "replica", "blocks", "entries", "snapshots"}
+
+
 def _remove_abandoned(parent: str) -> None:
-    """Removes what a crash left of the making of a store, an hour ago or more."""
+    """Removes what a crash left of the making of a store, an hour ago or more, and nothing that could be another's."""
     for item in os.scandir(parent):
-        named = item.name.startswith((".memshim.new.", "new.")) and item.is_dir(follow_symlinks=False)
-        ours = named and {
-            "tmp",
-            "heads",
-            "history",
-            ".gitignore",
-            "format",
-            "replica",
-            "blocks",
-            "entries",
-            "snapshots",
-        }
-        if ours and ours.issuperset(os.listdir(item.path)) and item.stat(follow_symlinks=False).st_uid == os.geteuid():
-            if time.time() - item.stat(follow_symlinks=False).st_mtime > 3600:
-                shutil.rmtree(item.path)
+        if not item.name.startswith((".memshim.new.", "new.")) or not item.is_dir(follow_symlinks=False):
+            continue
+        status = item.stat(follow_symlinks=False)
+        old = status.st_uid == os.geteuid() and time.time() - status.st_mtime > 3600
+        if old and _OURS.issuperset(os.listdir(item.path)):
+            shutil.rmtree(item.path)

@@ -110,8 +110,8 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
     for doc in memory.state.docs:
         if memory.state.name(doc) == name:
             deleters = memory.state.deleters(doc)
-            if deleters:
-                return doc, _undo(memory, deleters, doc)
+            if deleters and not memory.state.exists(doc):
+                return doc, _undo(memory, deleters[-1:], doc)  # what the last removal took, not an older one
             raise NotFound(f"{name} is not removed.", "memshim log says what happened to it.")
     block = memory.snapshot.past.block(name.lower()) if len(name) == 32 else None
     block = memory.state.facts.get(name.lower(), block)
@@ -157,7 +157,7 @@ def _undo(memory: Memory, entries: list[str], doc: str | None) -> "list[Op]":
     where = next((f.definition().doc for f in known(memory, gone)), "")
     ops: list[Op] = [{"op": "restore", "doc": doc or where, "targets": gone, "undoes": entries}] if gone else []
     if doc is not None and memory.state.deleters(doc):
-        ops.insert(0, {"op": "doc", "do": "restore", "doc": doc, "undoes": memory.state.deleters(doc)})
+        ops.insert(0, {"op": "doc", "do": "restore", "doc": doc, "undoes": entries})
         ops.append({"op": "doc", "do": "create", "doc": doc})
     if not ops:
         raise NotFound("Nothing of it is forgotten.", "memshim log says what happened to it.")

@@ -1,4 +1,4 @@
-"""What the store holds at this moment: the snapshot, and the journals' tails folded onto it.  Must not know the documents on disk."""
+"""What the store holds now: the snapshot, with the journals' tails folded onto it.  Must not know the documents on disk."""
 
 from memshim.disk.layout import INDEX, Layout, is_document
 from memshim.store import journal, snapshot

@@ -175,10 +175,11 @@ class State:
         return doc in self._by_document() or self._made(doc)
 
     def deleters(self, doc: str) -> "list[str]":
-        """Returns the entries whose deletion of this document stands."""
+        """Returns the entries whose deletion of this document stands, oldest first."""
         tags = self.docs.get(doc, {})
         undone = {e for do, _, said in tags.values() if do == "restore" for e in said}
-        return [e for e, (do, _, _) in tags.items() if do == "delete" and e not in undone]
+        standing = [(time, e) for e, (do, time, _) in tags.items() if do == "delete" and e not in undone]
+        return [e for _, e in sorted(standing)]
 
     def _made(self, doc: str) -> bool:
         tags = self.docs.get(doc, {})

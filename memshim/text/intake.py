@@ -71,8 +71,7 @@ def operations(
         return []
     items, removed = _align(view, target)
     ops: list[Op] = []
-    stands: list[Stand] = []
-    _place(view, items, tag, ops, stands)
+    stands = _place(view, items, tag, ops)
     gone = [i for piece in removed for i in piece.ids] + view.hidden
     if gone:
         ops.append({"op": "remove", "doc": view.doc, "targets": gone})
@@ -90,7 +89,7 @@ def _align(view: View, target: bytes) -> "tuple[list[Item], list[Piece]]":
     """Returns the target as items, and the old pieces that are in none of them."""
     old_lines = markdown.split_lines(view.text)
     new_lines = markdown.split_lines(target)
-    same = _line_map(old_lines, new_lines)
+    same = {i + k: j + k for i, j, n in matching(old_lines, new_lines) for k in range(n)}
     starts = _block_starts(target)
     items: list[Item] = []
     gaps: list[tuple[int, int, list[Piece], list[Item]]] = []
@@ -115,10 +114,6 @@ def _align(view: View, target: bytes) -> "tuple[list[Item], list[Piece]]":
             waiting.append(piece)
     _close_gap(gaps, items, waiting, _cut(new_lines, new_at, len(new_lines), starts))
     return items, _pair(gaps)
-
-
-def _line_map(old: list[bytes], new: list[bytes]) -> dict[int, int]:
-    return {i + k: j + k for i, j, n in matching(old, new) for k in range(n)}
 
 
 def _block_starts(text: bytes) -> dict[int, str]:
@@ -209,8 +204,9 @@ def _likeness(one: set[bytes], other: set[bytes]) -> float:
 # --- where everything stands --------------------------------------------------------------------------------
 
 
-def _place(view: View, items: list[Item], tag: str, ops: "list[Op]", stands: list[Stand]) -> None:
-    """Adds the operations that make the items stand in this order, and notes where each stands."""
+def _place(view: View, items: list[Item], tag: str, ops: "list[Op]") -> list[Stand]:
+    """Adds the operations that make the items stand in this order, and returns where each stands."""
+    stands: list[Stand] = []
     keys = _fixed(items)
     nexts: list[str | None] = [None] * len(items)
     for n in range(len(items) - 2, -1, -1):
@@ -247,6 +243,7 @@ def _place(view: View, items: list[Item], tag: str, ops: "list[Op]", stands: lis
             ordinal += len(item.old.ids) if targets and item.old is not None else 1
         left = position.key(stem, max(len(run), len(targets)) - 1) if stem else at
         n += len(run)
+    return stands
 
 
 def _run(items: list[Item], keys: "list[str | None]", n: int) -> list[Item]:
@@ -311,10 +308,8 @@ def _without(text: bytes, suffixes: list[bytes]) -> bytes:
 
 
 def _replace(doc: str, targets: list[str], slot: str, at: str, kind: str, text: bytes) -> "Op":
-    return {
-        "op": "replace", "doc": doc, "targets": list(targets), "slot": slot, "at": at,
-        "kinds": CODES[kind], "blocks": [text],
-    }  # fmt: skip
+    place: Op = {"doc": doc, "targets": list(targets), "slot": slot, "at": at}
+    return {"op": "replace", **place, "kinds": CODES[kind], "blocks": [text]}
 
 
 def _beside(doc: str, stands: list[Stand], conflict: Conflict, seen: list[str], tag: str) -> "list[Op]":

@@ -1,4 +1,4 @@
-"""Sections of a view: which heading is meant, where appended text goes, which headings are one.  Must not know conflicts or disk."""
+"""Sections of a view: which heading is meant, where appended text goes, which headings are one.  Must not know conflicts."""
 
 from memshim.text import blocks as markdown
 

@@ -129,10 +129,10 @@ def test_an_older_view_that_is_published_last_deletes_nothing(store_dir: Path, m
         ann.append("- two", publish=False)
         older.record("append", "bob", [{"op": "add", "doc": "MEMORY.md", "section": "", "blocks": [b"- three\n"]}])
 
-        def late(self: history.History, digest: str, now: float) -> None:
+        def late(self: history.History, digest: str, path: str) -> None:
             monkeypatch.setattr(history.History, "confirm", confirm)
             publish.publish_all(older)
-            confirm(self, digest, time.time())
+            confirm(self, digest, path)
 
         monkeypatch.setattr(history.History, "confirm", late)
         ann.publish()
