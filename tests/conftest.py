@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Read now: during tests no MEMSHIM_* variable is set.
 STRESS = os.environ.get("MEMSHIM_STRESS") == "1"
 REAL = os.environ.get("MEMSHIM_REAL") == "1"
-PROFILE = os.environ.get("MEMSHIM_HYPOTHESIS", "dev")
+PROFILE = os.environ.get("MEMSHIM_HYPOTHESIS", "deterministic")
 
 set_hypothesis_home_dir(REPOSITORY / ".hypothesis")
 _examples = DirectoryBasedExampleDatabase(REPOSITORY / ".hypothesis" / "examples")
