@@ -105,6 +105,9 @@ def sync_folder(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(fd)
 
@@ -130,8 +133,10 @@ def create(path: str, data: bytes, mode: int = 0o600) -> None:
     try:
         write_all(fd, data)
         sync(fd)
-    except BaseException:
+    except BaseException as error:
         os.unlink(path)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
         raise
     finally:
         os.close(fd)
