@@ -260,7 +260,6 @@ def test_old_bytes_put_back_when_the_newer_ones_had_stood_for_long_are_a_revert(
     assert document(store).read_bytes() == BASE
 
 
-@pytest.mark.xfail(strict=False, reason="a file that is being written in place counts as whole")
 def test_a_writer_that_is_half_way_through_the_file_deletes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
