@@ -269,6 +269,8 @@ def test_a_writer_that_is_half_way_through_the_file_deletes_nothing(
     for path in Path(store.layout.path("history")).glob("*/*"):  # no revision is left that lacks what is missing now
         if not path.name.endswith(store.read().revision):
             path.unlink()
+    for path in Path(store.layout.path("tmp")).glob("publish.*"):  # nor a displaced one, which would be unknown now
+        path.unlink()
     with document(store).open("wb") as file:
         file.write(body[:120])
         file.flush()
