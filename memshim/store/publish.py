@@ -19,11 +19,13 @@ ROUNDS = 200
 def publish_all(turn: Turn) -> None:
     """Publishes every document that can be; what cannot is in `turn.unusable`, what must wait a moment in `turn.wait`."""
     for doc, name in turn.documents().items():
-        if doc not in turn.unusable:
-            try:
-                publish(turn, doc, name)
-            except (DocumentUnusable, PermissionError) as error:
-                turn.unusable[doc] = _as_unusable(error, turn.layout.document(name))
+        if doc in turn.unusable and not isinstance(turn.unusable[doc], DocumentUnreadable):
+            continue
+        try:
+            publish(turn, doc, name)
+            turn.unusable.pop(doc, None)
+        except (DocumentUnusable, PermissionError) as error:
+            turn.unusable[doc] = _as_unusable(error, turn.layout.document(name))
 
 
 def _as_unusable(error: "DocumentUnusable | PermissionError", path: str) -> MemshimError:

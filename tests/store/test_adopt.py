@@ -6,7 +6,10 @@ import time
 import pytest
 
 from memshim import Store
+from memshim.disk import files
+from memshim.errors import DocumentUnreadable
 from memshim.store import adopt
+from memshim.store.turn import Turn
 
 START = b"# M\n\n- one\n- two\n"
 
@@ -75,3 +78,23 @@ def test_a_line_that_was_edited_and_is_deleted_in_an_editor_much_later_stays_del
     os.utime(path, (time.time(), time.time()))
     store.publish()
     assert path.read_bytes() == b"# M\n\n- one\n"
+
+
+def test_a_memory_file_that_may_not_be_read_is_put_back_after_a_while_and_kept(store, store_dir, later, monkeypatch):
+    """As root everything can be read, so the refusal is staged: for this file, by its inode."""
+    store.append("- three")
+    path = store_dir / "MEMORY.md"
+    path.write_bytes(b"- secret\n")
+    locked, read = path.stat().st_ino, files.read_document
+
+    def refusing(where):
+        if os.path.exists(where) and os.stat(where).st_ino == locked:
+            raise DocumentUnreadable(f"{where} cannot be read: permission denied.")
+        return read(where)
+
+    monkeypatch.setattr(files, "read_document", refusing)
+    monkeypatch.setattr(Turn, "GRACE_S", 0.05)
+    store.append("- four")
+    assert path.read_bytes() == START + b"- three\n- four\n"
+    assert [p.read_bytes() for p in (store_dir / ".memshim" / "unreadable").iterdir()] == [b"- secret\n"]
+    assert "put back" in " ".join(store.notes)
