@@ -31,6 +31,7 @@ def raw(folder: str, agent: str) -> Callable[[bytes], object]:
 
 def library(folder: str, agent: str, publish: bool) -> Callable[[bytes], object]:
     """memshim's library, the store open; the journal is made before the gate opens, as the raw file is."""
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from memshim import Store
 
     store = Store.open(folder, agent=agent)
@@ -121,9 +122,22 @@ WAYS: dict[str, Callable[[str, str], Callable[[bytes], object]]] = {
 }
 
 
+def slow_disk(delay_ms: int) -> None:
+    """Makes every fsync of this process longer, the processor left to others meanwhile, as a slower disk would."""
+    real = os.fsync
+    if delay_ms:
+
+        def fsync(fd: int) -> None:
+            time.sleep(delay_ms / 1000)
+            real(fd)
+
+        os.fsync = fsync
+
+
 def main() -> None:
     """Gets ready, waits for the gate, writes, says done."""
     how, folder, notes, agent = sys.argv[1:]
+    slow_disk(int(os.environ.get("BENCH_FSYNC_DELAY_MS", "0")))
     add = WAYS[how](folder, agent)
     texts = [note(agent, n) for n in range(int(notes))]
     print("ready", flush=True)
