@@ -34,7 +34,12 @@ def json_option(command: F) -> F:
 
 def open_store(store: str | None, agent: str | None = None) -> Store:
     """Opens the store that the options mean."""
-    return Store.open(resolve(store), agent=agent if agent is not None else os.environ.get("MEMSHIM_AGENT") or "cli")
+    return Store.open(resolve(store), agent=agent_of(agent))
+
+
+def agent_of(given: str | None) -> str:
+    """Returns the agent that --agent or the environment names; an empty --agent is not the default."""
+    return given if given is not None else os.environ.get("MEMSHIM_AGENT") or "cli"
 
 
 def open_to_read(store: str | None, agent: str | None = None) -> Store:

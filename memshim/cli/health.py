@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from memshim.cli.common import json_option, open_to_read, say, say_json, say_notes, store_options
+from memshim.cli.common import agent_of, json_option, open_to_read, say, say_json, say_notes, store_options
 from memshim.disk.layout import resolve
 from memshim.errors import CheckFailed
 from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
@@ -82,7 +82,7 @@ def _size(folder: str) -> int:
 @json_option
 def check_command(repair: bool, store: str | None, agent: str | None, as_json: bool) -> int:
     """Verify the invariants of docs/format.md; exit 13 for what a crash cannot explain."""
-    opened = Store.open(resolve(store), agent=agent or "cli")
+    opened = Store.open(resolve(store), agent=agent_of(agent))
     repaired, findings = opened.check(repair=repair)
     bad = [f for f in findings if f.level != "note"]
     if as_json:

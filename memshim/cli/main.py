@@ -8,7 +8,8 @@ import click
 
 from memshim import __version__
 from memshim.cli import failure
-from memshim.errors import MemshimError
+from memshim.cli.append import run as run_append
+from memshim.errors import BadInput, MemshimError
 
 COMMANDS = {
     "demo": ("demo", "Race 8 writers, first as agents' tools write, then through memshim."),
@@ -61,15 +62,16 @@ def main() -> None:
 
 def run_click(args: list[str]) -> int:
     """Runs one command and returns the exit code of the contract (docs/cli.md)."""
+    args = _options_last(args)
+    if args[:1] == ["append"] and "--help" not in args:
+        return run_append(args[1:])  # its own parser, because its text may begin with "-"
     try:
-        result = main.main(args=_options_last(args), prog_name="memshim", standalone_mode=False)
+        result = main.main(args=args, prog_name="memshim", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
-        failure.tell(f"memshim: {error.format_message()}")
         command = error.ctx.command_path if error.ctx else "memshim"
-        failure.tell(f"  Try: {command} --help")
-        return 2
+        return failure.report(BadInput(error.format_message(), f"Try: {command} --help"), "--json" in args)
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):

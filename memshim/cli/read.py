@@ -20,7 +20,7 @@ from memshim.cli.common import (
 )  # fmt: skip
 from memshim.errors import NotFound
 from memshim.store import lookup
-from memshim.store.history import History
+from memshim.store.history import History, digits_of
 from memshim.store.memory import Memory
 from memshim.text.entry import Entry
 from memshim.text.sections import Piece
@@ -37,7 +37,7 @@ def show_command(store: str | None, agent: str | None, doc: str, at: str | None,
     opened = open_to_read(store, agent)
     if at is not None:
         memory = opened.memory()
-        found = History(opened.layout, memory.document_id(doc)).find(at.lower())
+        found = History(opened.layout, memory.document_id(doc)).find(digits_of(at) or "")
         if as_json:
             say_json({"doc": doc, "revision": found.digest, "text": found.text.decode("utf-8", "replace")})
         else:

@@ -5,9 +5,18 @@ import sys
 
 import click
 
-from memshim.cli.append import run as run_append
 from memshim.cli.append import standard_input
-from memshim.cli.common import doc_option, json_option, open_store, say, say_json, say_notes, store_options, text_in
+from memshim.cli.common import (
+    agent_of,
+    doc_option,
+    json_option,
+    open_store,
+    say,
+    say_json,
+    say_notes,
+    store_options,
+    text_in,
+)
 from memshim.errors import BadInput, RevisionMismatch
 from memshim.store.result import Change
 from memshim.store.store import Store
@@ -26,10 +35,12 @@ def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Make a store of this folder (or of --store); the text that is there is its first snapshot."""
     import os
 
-    folder = store or os.environ.get("MEMSHIM_STORE") or "."
+    folder = store if store is not None else os.environ.get("MEMSHIM_STORE") or "."
+    if not folder:
+        raise BadInput("The name of the store's folder is empty.", "For example: memshim init --store notes")
     if not os.path.isdir(folder):
         os.makedirs(folder)
-    opened = Store.open(folder, agent=agent or "cli")
+    opened = Store.open(folder, agent=agent_of(agent))
     made = opened.init()
     if as_json:
         say_json({"store": opened.layout.root, "made": made})
@@ -47,12 +58,12 @@ def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
 @click.option("--raw", is_flag=True, help="Add nothing: no list mark.")
 @click.option("--no-publish", is_flag=True, help="Do not bring the document up to date now.")
 @json_option
-def append_command(**_: object) -> int:
+def append_command(**_: object) -> None:
     """Add a note; when its id is printed it is durable, and never refused because of others.
 
     One line of plain TEXT becomes a bullet. TEXT may begin with "-"; a TEXT of exactly "-" reads standard input.
     """
-    return run_append(sys.argv[2:])
+    raise AssertionError("append has left before click")
 
 
 @click.command()
@@ -81,7 +92,7 @@ def edit_command(
         change = opened.edit(text_in(old), text_in(new), doc=doc, expected=expect, strict=strict, why=why)
     except RevisionMismatch as error:
         return _refused(error, as_json)
-    _changed(change, doc, as_json)
+    _changed(change, as_json)
     return 0
 
 
@@ -104,19 +115,19 @@ def write_command(
         change = opened.write(text, doc=doc, expected=expect, strict=strict, why=why)
     except RevisionMismatch as error:
         return _refused(error, as_json)
-    _changed(change, doc, as_json)
+    _changed(change, as_json)
     return 0
 
 
-def _changed(change: Change, doc: str, as_json: bool) -> None:
+def _changed(change: Change, as_json: bool) -> None:
     if as_json:
         say_json(
-            {"id": change.id or None, "doc": doc, "revision": change.revision, "merged": change.merged,
+            {"id": change.id or None, "doc": change.doc, "revision": change.revision, "merged": change.merged,
              "settled": [{"rule": r, "kept": k, "dropped": d} for r, k, d in change.settled], "notes": change.notes}
         )  # fmt: skip
         return
     if change.merged:
-        say(f"{doc} had moved on; your change was merged into it.")
+        say(f"{change.doc} had moved on; your change was merged into it.")
     for rule, kept, dropped in change.settled:
         say(f"Settled by the rule {rule}: kept {kept.strip()!r}, dropped {dropped.strip()!r}.")
     say(f"entry {change.id}" if change.id else "Nothing to change.")
@@ -160,7 +171,7 @@ def forget_command(
         raise BadInput("forget takes an ID or --text, one of them.", 'For example: memshim forget --text "use pip"')
     opened = open_store(store, agent)
     change = opened.forget(id, text=text_in(text) if text is not None else None, doc=doc, why=why)
-    _changed(change, doc or "MEMORY.md", as_json)
+    _changed(change, as_json)
 
 
 @click.command()
@@ -171,7 +182,7 @@ def forget_command(
 def restore_command(what: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Take a removal back: of an entry, of a forget, or of a removed document by its NAME."""
     change = open_store(store, agent).restore(what, why=why)
-    _changed(change, what if what.endswith(".md") else "MEMORY.md", as_json)
+    _changed(change, as_json)
 
 
 @click.command()
@@ -183,7 +194,7 @@ def restore_command(what: str, store: str | None, agent: str | None, why: str, a
 def resolve_command(id: str, keep: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Settle a clash: `ours` is the text that came first, `theirs` the other, see memshim conflicts."""
     change = open_store(store, agent).resolve(id, keep, why=why)
-    _changed(change, "MEMORY.md", as_json)
+    _changed(change, as_json)
 
 
 @click.command()

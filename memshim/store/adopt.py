@@ -92,6 +92,26 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     return foreign
 
 
+def reclaim(turn: Turn, doc: str, data: bytes) -> bool:
+    """Takes published text whose entries were lost in again, as a foreign text, before a view is put over it.
+
+    Entries are lost only by what is done to memshim's own files in place (see `check`); the document still has the text.
+    """
+    history = turn.history(doc)
+    published = history.published
+    if doc in turn.reclaimed or published is None or published.revision != revision_of(data):
+        return False
+    turn.reclaimed.add(doc)
+    newest = next((r for r in history.recent(5) if r.digest == published.revision), None)
+    if newest is None or not turn.memory.unknown(i for ids, _ in newest.pieces for i in ids):
+        return False
+    _take_in(turn, doc, data, None)
+    turn.notes.append(
+        f"A journal has lost entries; their text was kept from {turn.memory.state.name(doc)}: memshim check"
+    )
+    return True
+
+
 def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, Revision | None]":
     """Tells whether a text on disk is a foreign change, and of which revision (None: of nothing, a new document).
 

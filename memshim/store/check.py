@@ -11,6 +11,7 @@ from memshim.disk import files, locks
 from memshim.disk.layout import Layout
 from memshim.errors import DocumentUnusable, StoreUnusable
 from memshim.store import identity, journal, snapshot
+from memshim.store.history import History
 from memshim.store.memory import Memory
 from memshim.store.segment import Segment
 from memshim.text import record
@@ -92,7 +93,12 @@ def _journals(layout: Layout) -> "Iterator[Finding]":
             )
         for start, end in tail.damage:
             if end >= tail.hint[3]:
-                yield Finding("note", "torn-tail", path, f"{path} ends in an append that was never acknowledged.")
+                yield Finding(
+                    "note",
+                    "torn-tail",
+                    path,
+                    f"{path} ends in something that is no whole record: as a rule an append that was cut short.",
+                )
             elif end > folded and not _torn(path, start, end):
                 yield Finding("must", "journal", path, f"{path} holds no record from byte {start} to {end}.")
 
@@ -178,6 +184,10 @@ def _leftovers(layout: Layout, memory: Memory) -> "Iterator[Finding]":
         except DocumentUnusable as error:
             yield Finding("note", "unusable", name, str(error))
             continue
+        shown = next(History(layout, doc).recent(1), None)
+        if shown is not None and memory.unknown(i for ids, _ in shown.pieces for i in ids):
+            text = f"Entries whose text was published in {name} are in no journal any more; the next command keeps the text."
+            yield Finding("should", "journal-cut", name, text)
         if (found[0] if found is not None else b"") != memory.view(doc).text:
             yield Finding("note", "unpublished", name, f"{name} is not up to date; memshim compact publishes it.")
 

@@ -70,6 +70,7 @@ class Journal:
                 self._write(fd, data)
                 if self._current_size() >= 0:
                     self._end, self._last = size + len(data), entry.time
+                    self._show()
                     return entry
                 self.close()  # retired while we wrote, so no lock held it: write the same entry once more
             finally:

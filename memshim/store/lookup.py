@@ -113,6 +113,8 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
             if deleters and not memory.state.exists(doc):
                 return doc, _undo(memory, deleters[-1:], doc)  # what the last removal took, not an older one
             raise NotFound(f"{name} is not removed.", "memshim log says what happened to it.")
+    if name.endswith(".md"):
+        raise NotFound(f"There never was a document {name}", "memshim log says what there was.")
     block = memory.snapshot.past.block(name.lower()) if len(name) == 32 else None
     block = memory.state.facts.get(name.lower(), block)
     if block is not None and block.defs:
@@ -153,7 +155,7 @@ def _undo(memory: Memory, entries: list[str], doc: str | None) -> "list[Op]":
         found = memory.entry(name)
         for op in found.ops if found is not None else ():
             targets += op["targets"] if op.get("op") in ("remove", "replace") else []
-    gone = list(dict.fromkeys(targets))
+    gone = [f.id for f in known(memory, dict.fromkeys(targets)) if set(f.killers()) & set(entries)]
     where = next((f.definition().doc for f in known(memory, gone)), "")
     ops: list[Op] = [{"op": "restore", "doc": doc or where, "targets": gone, "undoes": entries}] if gone else []
     if doc is not None and memory.state.deleters(doc):

@@ -8,7 +8,7 @@ from memshim.text.view import View, view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Memory:
@@ -65,6 +65,10 @@ class Memory:
     def document_id(self, name: str) -> str:
         """Returns the id of the document with this name; a name that nobody has is the id of a new document."""
         return next((doc for doc, shown in self.documents().items() if shown == name), name)
+
+    def unknown(self, blocks: "Iterable[str]") -> list[str]:
+        """Returns those blocks of which no entry says anything any more: a journal was cut, or a segment lost."""
+        return [b for b in blocks if b not in self.state.facts and self.snapshot.past.block(b) is None]
 
     def entry(self, entry: str) -> Entry | None:
         """Returns an entry, folded or not."""

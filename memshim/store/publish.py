@@ -62,6 +62,8 @@ def publish(turn: Turn, doc: str, name: str) -> None:
         if data == view.text:
             _confirm(turn, doc, name, revision_of(view.text))
             return
+        if data is not None and adopt.reclaim(turn, doc, data):
+            continue
         if _put(turn, doc, name, data):
             return
     turn.notes.append(f"{name} is being rewritten all the time; the next memshim command goes on publishing it.")

@@ -19,6 +19,9 @@ def repair(layout: Layout, findings: list[Finding]) -> list[str]:
     """
     done = []
     if any(f.name in ("snapshot", "segment", "fold") for f in findings):
+        for finding in findings:
+            if finding.name == "segment" and os.path.lexists(finding.path):
+                _keep_aside(layout, finding.path)  # a second name: the rebuild reads it, and may write the first anew
         count = rebuild(layout)
         done.append(f"Built the snapshot again from the {count} entries that can be read.")
     for finding in findings:
@@ -66,6 +69,12 @@ def _move_aside(layout: Layout, path: str) -> None:
     os.rename(path, aside)
 
 
+def _keep_aside(layout: Layout, path: str) -> None:
+    aside = files.scratch_name(layout.path("aside"), os.path.basename(path))
+    files.make_folder(os.path.dirname(aside))
+    os.link(path, aside)
+
+
 def _close_mode(layout: Layout, path: str) -> None:
     os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
 
@@ -79,7 +88,6 @@ _ACTS = {
     "journal-replaced": _link_again,
     "unregistered": _move_aside,
     "link": _move_aside,
-    "segment": _move_aside,
     "listed": _move_aside,
     "mode": _close_mode,
     "leftover": _remove,

@@ -27,14 +27,15 @@ class View:
 class Change:
     """Is what an edit, write, forget or restore did.
 
-    `id` is the entry's ("" where nothing was to be done), `revision` the document's new one, `merged` whether it had
+    `id` is the entry's ("" where nothing was to be done), `doc` the document, `revision` its new one, `merged` whether it had
     moved on since the expected revision, `notes` sentences for people.
     """
 
-    __slots__ = ("id", "merged", "notes", "revision", "settled")
+    __slots__ = ("doc", "id", "merged", "notes", "revision", "settled")
 
-    def __init__(self, id: str, revision: str, merged: bool, settled: "list[Any]", notes: list[str]) -> None:
+    def __init__(self, id: str, doc: str, revision: str, merged: bool, settled: "list[Any]", notes: list[str]) -> None:
         self.id = id
+        self.doc = doc
         self.revision = revision
         self.merged = merged
         self.settled = settled

@@ -90,6 +90,8 @@ class Segment:
 def write(folder: str, items: "Iterable[tuple[str, bytes]]") -> str:
     """Writes a segment of items sorted by id, each id once; returns its name, which follows from its bytes.
 
+    A file of that name is replaced: it has the same bytes, or is damaged.
+
     A crash leaves a temporary file, or a segment that no snapshot names; both are cleared away later.
     """
     body, index = [], []
@@ -102,9 +104,6 @@ def write(folder: str, items: "Iterable[tuple[str, bytes]]") -> str:
     data += len(index).to_bytes(8) + offset.to_bytes(8) + zlib.crc32(data).to_bytes(4) + _MAGIC
     name = sha256(data).hexdigest()[:32]
     path = os.path.join(folder, name)
-    if os.path.exists(path):
-        os.utime(path)  # the same bytes again: now younger than what may be cleared away
-        return name
     scratch = files.scratch_name(os.path.join(os.path.dirname(folder), "tmp"), "segment")
     try:
         files.create(scratch, data)

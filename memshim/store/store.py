@@ -208,9 +208,9 @@ class Store:
             except OSError as error:
                 turn.notes.append(_not_published(error))
             self._report(turn)
-            view = View(turn.memory.view(plan.doc))
-            settled = plan.extra.get("settled", [])
-            return Change(entry.id if entry is not None else "", view.revision, plan.merged, settled, self.notes)
+            view, settled = View(turn.memory.view(plan.doc)), plan.extra.get("settled", [])
+            name = turn.memory.state.name(plan.doc)
+            return Change(entry.id if entry is not None else "", name, view.revision, plan.merged, settled, self.notes)
 
     # -- reading --------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ class Turn:
 
     `notes` are sentences for whoever runs the command, `unusable` the documents that cannot be read or replaced,
     `wait` how many seconds a document that is missing or empty is still left alone, `taken_in` how many foreign changes
-    became entries.
+    became entries, `reclaimed` the documents whose published text was looked at for lost entries.
     """
 
     def __init__(self, layout: Layout, replica: str) -> None:
@@ -35,6 +35,7 @@ class Turn:
         self.unusable: dict[str, MemshimError] = {}
         self.wait = 0.0
         self.taken_in = 0
+        self.reclaimed: set[str] = set()
         self._histories: dict[str, History] = {}
 
     def history(self, doc: str) -> History:

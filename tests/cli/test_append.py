@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["cli_fixtures"]
+
 START = b"# M\n\n- one\n- two\n- three\n"
 APPEND = [sys.executable, "-m", "memshim", "append"]
 
@@ -151,3 +153,8 @@ def test_six_processes_at_once_keep_everything(memory, inside):
     lines = (memory / "MEMORY.md").read_text().splitlines()
     assert sorted(lines[5:]) == [f"- note {n}" for n in range(6)]
     assert inside("check").out == b"The store is sound.\n"
+
+
+def test_options_may_stand_before_append_as_before_any_command(inside):
+    assert inside("--store", ".", "--agent=bob", "append", "- use uv").code == 0
+    assert inside("show").out == b"- use uv\n"

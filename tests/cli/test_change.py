@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+pytest_plugins = ["cli_fixtures"]
+
 START = b"# M\n\n- one\n- two\n- three\n"
 
 

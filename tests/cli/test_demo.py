@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+pytest_plugins = ["cli_fixtures"]
+
 
 def test_the_demo_loses_nothing_through_memshim_and_leaves_nothing_behind(
     run_memshim, guarded_home, tmp_path, monkeypatch

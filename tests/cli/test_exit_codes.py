@@ -12,6 +12,8 @@ import pytest
 from memshim import Store
 from memshim.store import journal
 
+pytest_plugins = ["cli_fixtures"]
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 START = b"# M\n\n- one\n- two\n- three\n"
 

@@ -8,6 +8,8 @@ import pytest
 
 from memshim import Store
 
+pytest_plugins = ["cli_fixtures"]
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 TOKENS = re.compile(r"`([^`]+)`|(\[\{)|(\}\])|(\()|(\))")
 START = b"# M\n\n- one\n- two\n- three\n"

@@ -14,6 +14,8 @@ import pytest
 from memshim import Store
 from memshim.cli.main import COMMANDS
 
+pytest_plugins = ["cli_fixtures"]
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 START = b"# M\n\n- one\n- two\n- three\n"
 BASE, OURS, THEIRS = b"- a\n- b\n- c\n", b"- A\n- b\n- c\n", b"- a\n- b\n- C\n"

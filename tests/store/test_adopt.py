@@ -98,3 +98,15 @@ def test_a_memory_file_that_may_not_be_read_is_put_back_after_a_while_and_kept(s
     assert path.read_bytes() == START + b"- three\n- four\n"
     assert [p.read_bytes() for p in (store_dir / ".memshim" / "unreadable").iterdir()] == [b"- secret\n"]
     assert "put back" in " ".join(store.notes)
+
+
+def test_text_that_was_published_outlives_a_journal_that_is_cut_at_a_record(store, store_dir):
+    store.append("- three")
+    journal = store_dir / ".memshim" / "journals" / "ann.log"
+    whole = journal.stat().st_size
+    store.append("- four")
+    os.truncate(journal, whole)
+    assert "journal-cut" in [f.name for f in store.check()[1]]
+    store.append("- five")
+    assert sorted(store.read().text.split()[2:]) == sorted("- one - two - three - four - five".split())
+    assert store.check()[1] == []
