@@ -45,7 +45,7 @@ def test_a_clients_store_keeps_nothing_of_ours_inside(tmp_path, name):
     assert (beside / "memory" / "ann.md").samefile(beside / "journals" / "ann.log")
 
 
-@pytest.mark.parametrize("name", ["projects/work/memory", "projects/-x/notes", "other/-x/memory", "memory"])
+@pytest.mark.parametrize("name", ["projects/job/memory", "projects/-x/notes", "other/-x/memory", "memory"])
 def test_what_only_resembles_a_clients_store_is_ones_own(tmp_path, name):
     assert not layout.is_client_store(str(tmp_path / name))
 
