@@ -98,6 +98,7 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     for text, has_bom, has_end in zip(sides, marked, ended, strict=True):
         lines.append(split_lines((text[3:] if has_bom else text) + (b"" if has_end else eol)))
     parts, settled = woven(lines[0], lines[1], lines[2], eol)
+    space(parts, lines[1])
     return assemble(parts, settled, BOM if changed(marked) else b"", eol, ended)
 
 
@@ -121,6 +122,26 @@ def woven(
         if not missing(new, weave):
             return weave.parts, weave.settled
     return [Clash(base, ours, theirs)], []
+
+
+def space(parts: list[list[bytes] | Clash], ours: list[bytes]) -> None:
+    """Keeps the blank line below our side of a clash where theirs removed the block and that line with it.
+
+    Without it the next paragraph would go on the block that stays, and no longer be a block of its own.
+    """
+    for n, part in enumerate(parts[:-1]):
+        if isinstance(part, list) or not part.ours or any(line.strip() for line in part.theirs):
+            continue
+        after = next((p for p in parts[n + 1 :] if not isinstance(p, list) or any(p)), None)
+        if not isinstance(after, list) or not after[0].strip():
+            continue
+        size = len(part.ours)
+        ends = (
+            i + size for i in range(len(ours) - size) if ours[i] == part.ours[0] and ours[i : i + size] == part.ours
+        )
+        end = next(ends, len(ours))
+        if end < len(ours) and not ours[end].strip():
+            after.insert(0, ours[end])
 
 
 def missing(new: set[bytes], weave: Weave) -> bool:

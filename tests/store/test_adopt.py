@@ -110,3 +110,14 @@ def test_text_that_was_published_outlives_a_journal_that_is_cut_at_a_record(stor
     store.append("- five")
     assert set(store.read().text.splitlines()[2:]) == {"- one", "- two", "- three", "- four", "- five"}
     assert store.check()[1] == []
+
+
+def test_an_edit_beside_a_deletion_that_took_the_blank_line_too_is_listed_as_a_clash(store, store_dir):
+    path = store_dir / "MEMORY.md"
+    store.write(b"- keep\n\n- use pip now\n\nx\n")
+    store.edit("use pip", "use uv")
+    path.write_bytes(b"- keep\n\nx\n")
+    store.publish()
+    clashes = store.conflicts()
+    assert [[side[0] for side in clash.sides] for clash in clashes] == [[b"- use uv now\n", b""]]
+    assert b"- use uv now (conflict " in path.read_bytes()

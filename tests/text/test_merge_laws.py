@@ -182,3 +182,10 @@ def test_any_bytes_go_in(base: bytes, ours: bytes, theirs: bytes) -> None:
     merged = merge(base, ours, theirs)
     for conflict in merged.conflicts:
         assert merged.text[conflict.start : conflict.end] == conflict.ours
+
+
+def test_a_block_that_theirs_removed_with_its_blank_line_stays_a_block_of_its_own():
+    base, ours = b"- keep\n\n- use pip now\n\nx\n", b"- keep\n\n- use uv now\n\nx\n"
+    merged = merge(base, ours, b"- keep\n\nx\n")
+    assert merged.text == ours
+    assert [(c.base, c.ours, c.theirs) for c in merged.conflicts] == [(b"- use pip now\n", b"- use uv now\n", b"")]
