@@ -14,6 +14,7 @@ from memshim.store.turn import Turn, is_index
 from memshim.text.intake import operations
 from memshim.text.merge import Merged, MergeLimitError, merge
 from memshim.text.origin import nearest
+from memshim.text.view import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
 def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
     """Merges a foreign text into the view, once, and records the result as an entry of `external`."""
     view = turn.memory.view(doc)
+    if base is None and turn.history(doc).published is None and turn.memory.state.is_placeless(doc):
+        view = View(doc, [], [], [])  # what was only appended hangs behind the text that lies there: it was there first
     known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
     try:
         merged = merge(known, view.text, data)

@@ -165,6 +165,10 @@ class State:
         """Returns the live blocks of a document, in no order."""
         return self._by_document().get(doc, [])
 
+    def is_placeless(self, doc: str) -> bool:
+        """Tells whether nothing of a document has a place: it is new, or all its text was appended."""
+        return all(facts.place() is None for facts in self.live(doc))
+
     def documents(self) -> "dict[str, str]":
         """Returns the documents that exist, by id, with their names: those with live text, and those made and not deleted."""
         found = set(self._by_document()) | {doc for doc in self.docs if self._made(doc)}

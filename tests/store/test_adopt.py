@@ -80,6 +80,51 @@ def test_a_line_that_was_edited_and_is_deleted_in_an_editor_much_later_stays_del
     assert path.read_bytes() == b"# M\n\n- one\n"
 
 
+@pytest.mark.parametrize("publish", [False, True])
+@pytest.mark.parametrize(
+    ("text", "section", "after"),
+    [
+        (b"# T\n\n- old\n\nSome prose.\n", "", b"# T\n\n- old\n\nSome prose.\n\n- new\n"),
+        (b"# T\n\n## Rules\n\n- old\n\n## Rest\n", "Rules", b"# T\n\n## Rules\n\n- old\n- new\n\n## Rest\n"),
+        (b"# T\n", "Rules", b"# T\n\n## Rules\n\n- new\n"),
+        (b"- old\r\n- no line end", "", b"- old\r\n- no line end\r\n- new\r\n"),
+    ],
+)
+def test_an_append_to_a_document_that_memshim_had_not_seen_comes_behind_its_text(
+    store, store_dir, publish, text, section, after
+):
+    path = store_dir / "topic.md"
+    path.write_bytes(text)
+    store.append("new", doc="topic.md", section=section, publish=publish)
+    store.publish()
+    assert path.read_bytes() == after
+    assert store.read("topic.md").data == after
+    store.compact()
+    assert path.read_bytes() == after
+    assert store.check()[1] == []
+
+
+def test_an_append_waits_for_the_text_of_a_memory_file_that_comes_later(tmp_path):
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / "empty" / "MEMORY.md"
+    with Store.open(path.parent, agent="ann") as store:
+        store.append("new", publish=False)
+        path.write_bytes(START)
+        store.publish()
+        assert path.read_bytes() == START + b"- new\n"
+
+
+def test_text_that_lies_where_a_document_was_written_loses_nothing_on_either_side(store, store_dir):
+    with store.turn() as turn:
+        turn.record("write", "ann", [
+            {"op": "doc", "do": "create", "doc": "topic.md"},
+            {"op": "add", "doc": "topic.md", "at": "i000.a", "kinds": "b", "blocks": [b"- written\n"]},
+        ])  # fmt: skip
+    (store_dir / "topic.md").write_bytes(b"- found\n")
+    store.publish()
+    assert sorted((store_dir / "topic.md").read_bytes().splitlines()) == [b"- found", b"- written"]
+
+
 def test_a_memory_file_that_may_not_be_read_is_put_back_after_a_while_and_kept(store, store_dir, later, monkeypatch):
     """As root everything can be read, so the refusal is staged: for this file, by its inode."""
     store.append("- three")
