@@ -9,17 +9,13 @@ import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnusable, NotFound
-from memshim.store.history import now_ms, revision_of
+from memshim.store import intake
+from memshim.store.history import revision_of
 from memshim.store.turn import Turn, is_index
-from memshim.text.intake import operations
-from memshim.text.merge import Merged, MergeLimitError, merge
 from memshim.text.origin import nearest
-from memshim.text.view import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from memshim.store.history import Published, Revision
     from memshim.text.entry import Op
 
@@ -140,34 +136,15 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
 
 
 def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
-    """Merges a foreign text into the view, once, and records the result as an entry of `external`."""
-    view = turn.memory.view(doc)
-    if base is None and turn.history(doc).published is None and turn.memory.state.is_placeless(doc):
-        view = View(doc, [], [], [])  # what was only appended hangs behind the text that lies there: it was there first
+    """Takes a foreign text in as an entry of `external`."""
     known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
-    try:
-        merged = merge(known, view.text, data)
-    except MergeLimitError as error:
-        path = turn.layout.document(turn.memory.state.name(doc))
-        raise DocumentUnusable(f"{path} was changed, and is too large to merge: {error}.", "Split it.") from error
-    ops = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
-    if base is None:
-        ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
-    if ops:
-        extra = {"found": revision_of(data), "base": revision_of(known)}
-        turn.record("adopt", EXTERNAL, ops, extra={**extra, **settled(merged)})
+    taken = intake.take_in(turn, doc, data, known, pieces, intake.Source("adopt", EXTERNAL), found=data)
+    if taken.entry is not None:
         turn.taken_in += 1
         turn.notes.append(f"Took in a change of {turn.memory.state.name(doc)} that was made outside memshim.")
-        if merged.conflicts:
-            turn.notes.append(f"{len(merged.conflicts)} of its changes clash; both texts are kept: memshim conflicts")
-    after = turn.memory.view(doc)
-    turn.history(doc).record(after, now_ms(), found=None if after.text == data else data)
-
-
-def settled(merged: Merged) -> "dict[str, Any]":
-    """Returns what a merge settled by a rule, as an entry keeps it: rule, kept, dropped."""
-    rows = [[s.rule, *(t.decode("utf-8", "surrogateescape") for t in (s.kept, s.dropped))] for s in merged.settled]
-    return {"settled": rows} if rows else {}
+        if taken.merged.conflicts:
+            count = len(taken.merged.conflicts)
+            turn.notes.append(f"{count} of its changes clash; both texts are kept: memshim conflicts")
 
 
 def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:

@@ -5,8 +5,8 @@ Each function works on a turn that its caller holds, decides first and records o
 
 from memshim.errors import Ambiguous, BadInput, DocumentUnusable, NotFound, RevisionMismatch
 from memshim.store import lookup
-from memshim.store.adopt import settled
 from memshim.store.history import History, revision_of
+from memshim.store.intake import settled
 from memshim.store.turn import Turn
 from memshim.text.intake import operations
 from memshim.text.merge import MergeLimitError, merge

@@ -56,12 +56,14 @@ class Turn:
         *,
         session: str = "",
         why: str = "",
+        id: str = "",
+        replaces: "tuple[str, ...]" = (),
         extra: "dict[str, Any] | None" = None,
     ) -> Entry:
-        """Appends an entry to an agent's journal, durably, and folds it in."""
+        """Appends an entry to an agent's journal, durably, and folds it in; `id` where the change brings one of its own."""
         journal = Journal(self.layout, agent, self.replica, session)
         try:
-            entry = Entry("", "", kind, agent, ops, session=session, why=why, extra=extra)
+            entry = Entry(id, "", kind, agent, ops, session=session, why=why, replaces=replaces, extra=extra)
             journal.append(entry, seen=self.memory.state.latest)
         finally:
             journal.close()

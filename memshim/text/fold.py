@@ -171,12 +171,12 @@ class State:
 
     def documents(self) -> "dict[str, str]":
         """Returns the documents that exist, by id, with their names: those with live text, and those made and not deleted."""
-        found = set(self._by_document()) | {doc for doc in self.docs if self._made(doc)}
+        found = set(self._by_document()) | {doc for doc in self.docs if self.made(doc)}
         return {doc: self.name(doc) for doc in sorted(found)}
 
     def exists(self, doc: str) -> bool:
         """Tells whether a document has live text, or was made and not deleted."""
-        return doc in self._by_document() or self._made(doc)
+        return doc in self._by_document() or self.made(doc)
 
     def deleters(self, doc: str) -> "list[str]":
         """Returns the entries whose deletion of this document stands, oldest first."""
@@ -185,7 +185,8 @@ class State:
         standing = [(time, e) for e, (do, time, _) in tags.items() if do == "delete" and e not in undone]
         return [e for _, e in sorted(standing)]
 
-    def _made(self, doc: str) -> bool:
+    def made(self, doc: str) -> bool:
+        """Tells whether a creation of the document stands, whether or not it has text."""
         tags = self.docs.get(doc, {})
         gone = {seen for e in self.deleters(doc) for seen in tags[e][2]}
         return any(do == "create" and e not in gone for e, (do, _, _) in tags.items())
