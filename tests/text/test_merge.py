@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memshim.text import merge as merge_module
-from memshim.text.merge import MergeLimitError, merge
-from memshim.text.settle import Settled
+from memshim.text.merge import MergeLimitError, Settled, merge, threeway
 
 CORPUS = Path(__file__).parents[3] / "shared" / "merge-corpus"
 
@@ -344,14 +342,14 @@ def test_render_ends_an_unfinished_last_line() -> None:
 
 
 def test_nothing_is_gone_even_if_the_weave_loses_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memshim.text.weave.Weave.add", lambda *_: None)
+    monkeypatch.setattr("memshim.text.merge.weave.Weave.add", lambda *_: None)
     merged = merge(b"- a\n", b"- a\n- ours\n", b"- a\n- theirs\n")
     (conflict,) = merged.conflicts
     assert (conflict.ours, conflict.theirs) == (b"- a\n- ours\n", b"- a\n- theirs\n")
 
 
 def test_refuses_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge_module, "LINES", 10)
+    monkeypatch.setattr(threeway, "LINES", 10)
     with pytest.raises(MergeLimitError):
         merge(b"a\n" * 11, b"b\n", b"c\n")
     assert merge(b"a\n" * 11, b"a\n" * 11, b"c\n").text == b"c\n"

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from memshim.text.blocks import parse, starts
 from memshim.text.diff import matching
-from memshim.text.settle import alike, bare, weight, words
+from memshim.text.merge.settle import alike, bare, weight, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

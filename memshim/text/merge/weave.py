@@ -4,11 +4,11 @@ This is diff3 (Khanna, Kunal, Pierce: A formal investigation of diff3, 2007) mad
 lines can clash, and then a rule may settle it.
 """
 
-from memshim.text.added import Union, is_inside
 from memshim.text.blocks import split_lines, starts
-from memshim.text.changes import Base, Op, Side, meets
-from memshim.text.settle import Clash, Settled, is_placeholder, settle, words
-from memshim.text.twice import once
+from memshim.text.merge.changes import Base, Op, Side, meets
+from memshim.text.merge.settle import Clash, Settled, is_placeholder, settle, words
+from memshim.text.merge.twice import once
+from memshim.text.merge.union import Union, is_inside
 
 
 class Region:

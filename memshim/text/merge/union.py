@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from memshim.text.blocks import indent_of, parse
 from memshim.text.diff import matching
-from memshim.text.settle import Clash, undated, words
+from memshim.text.merge.settle import Clash, undated, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ Such an entry stays where ours has it. A long one is known anywhere, others unde
 stands once on each side: a template line repeats rightly. Of a heading that both added, theirs' body joins ours'.
 """
 
-from memshim.text.added import Entry, Union, entries, plain
 from memshim.text.blocks import split_lines, starts
-from memshim.text.changes import Op, Side
-from memshim.text.settle import words
+from memshim.text.merge.changes import Op, Side
+from memshim.text.merge.settle import words
+from memshim.text.merge.union import Entry, Union, entries, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

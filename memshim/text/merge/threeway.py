@@ -1,78 +1,15 @@
-"""The one three-way merge of Markdown: base, ours, theirs in, text and conflicts out; knows no files and no entries.
+"""The merge of bytes: size, byte order mark and last line end; inside it, `weave` merges the lines.
 
-`docs/merge.md` says the rules, each with an example.
+A last look makes sure that no new line is gone.
 """
 
 from memshim.text.blocks import BOM, eol_of, split_lines
-from memshim.text.settle import Clash, Settled
-from memshim.text.weave import Weave
-
-__all__ = ["Conflict", "MergeLimitError", "Merged", "Settled", "merge"]
+from memshim.text.merge.result import Conflict, Merged, MergeLimitError
+from memshim.text.merge.settle import Clash, Settled
+from memshim.text.merge.weave import Weave
 
 LIMIT = 32 * 1024 * 1024  # bytes of one text
 LINES = 500_000
-
-
-class MergeLimitError(ValueError):
-    """Says that a text is too large to be merged."""
-
-
-class Conflict:
-    """Holds two changes that do not merge.
-
-    `base`, `ours` and `theirs` are the exact bytes of whole lines; an empty one was deleted. Ours stands in the merged
-    text, at bytes `start` to `end`.
-    """
-
-    __slots__ = ("base", "end", "ours", "start", "theirs")
-
-    def __init__(self, start: int, end: int, base: bytes, ours: bytes, theirs: bytes) -> None:
-        self.start = start
-        self.end = end
-        self.base = base
-        self.ours = ours
-        self.theirs = theirs
-
-    def __repr__(self) -> str:
-        return f"Conflict({self.start}, {self.end}, {self.base!r}, {self.ours!r}, {self.theirs!r})"
-
-
-class Merged:
-    """Holds what a merge came to: the `text`, the `conflicts` in it, and what was `settled` by a rule.
-
-    Where a conflict stands, `text` has ours.
-    """
-
-    __slots__ = ("conflicts", "settled", "text")
-
-    def __init__(self, text: bytes, conflicts: list[Conflict], settled: list[Settled]) -> None:
-        self.text = text
-        self.conflicts = conflicts
-        self.settled = settled
-
-    def render(
-        self, ours: bytes = b"ours", base: bytes = b"base", theirs: bytes = b"theirs", marker_size: int = 7
-    ) -> bytes:
-        """Returns the text with git's diff3 markers around the conflicts; the text itself if there are none.
-
-        Every text between markers ends in a line end, so that each marker stands on a line of its own.
-        """
-        eol = eol_of(self.text)
-        out = bytearray()
-        at = 0
-        for conflict in self.conflicts:
-            out += self.text[at : conflict.start]
-            for mark, label, text in (
-                (b"<", ours, conflict.ours),
-                (b"|", base, conflict.base),
-                (b"=", b"", conflict.theirs),
-            ):
-                out += mark * marker_size + (b" " + label if label else b"") + eol + text
-                if text and not text.endswith(b"\n"):
-                    out += eol
-            out += b">" * marker_size + b" " + theirs + eol
-            at = conflict.end
-        return bytes(out + self.text[at:])
 
 
 def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
