@@ -18,6 +18,7 @@ from memshim.text.merge import merge
 from memshim.text.view import View, view
 
 DOCS = ("MEMORY.md", "notes.md")
+NAMES = (*DOCS, "name-0.md", "name-1.md")
 AGENTS = ("ann", "bob", "cleo")
 START = {
     "MEMORY.md": b"# Memory\n\n- use pip\n- use make\n\n## Rules\n\n- be kind\n- be brief\n\nSome words of prose.\n",
@@ -33,7 +34,13 @@ _N = st.integers(0, 30)
 _WHO = st.integers(0, len(AGENTS) - 1)
 _DOC = st.integers(0, 1)
 SEEN_STEPS = st.one_of(
-    st.tuples(st.just("append"), _WHO, _DOC, st.integers(0, len(SECTIONS) - 1), st.integers(0, len(TEXTS) - 1)),
+    st.tuples(
+        st.just("append"),
+        _WHO,
+        st.integers(0, len(NAMES) - 1),
+        st.integers(0, len(SECTIONS) - 1),
+        st.integers(0, len(TEXTS) - 1),
+    ),
     st.tuples(st.just("change"), _WHO, _DOC, st.sampled_from(("insert", "delete", "edit", "move", "rename")), _N, _N),
     st.tuples(st.just("change"), _WHO, _DOC, st.sampled_from(("insert", "delete", "edit", "move", "rename")), _N, _N),
     st.tuples(st.just("clash"), _WHO, _DOC, _N, _N),
@@ -167,7 +174,7 @@ class Scene:
 
     def _append(self, who: int, doc: int, section: int, text: int) -> None:
         parsed = markdown.parse(TEXTS[text])
-        op = {"op": "add", "doc": DOCS[doc], "section": SECTIONS[section], "blocks": [b.text for b in parsed]}
+        op = {"op": "add", "doc": NAMES[doc], "section": SECTIONS[section], "blocks": [b.text for b in parsed]}
         self._say(AGENTS[who], "append", [{**op, "kinds": "".join(CODES[b.kind] for b in parsed)}])
 
     def _change(self, who: int, doc: int, what: str, place: int, n: int) -> None:
@@ -190,7 +197,7 @@ class Scene:
         dead = [f for f in self.state_of(AGENTS[who]).facts.values() if f.defs and f.killers()]
         facts = self._pick(sorted(dead, key=lambda f: f.id), n)
         if facts is not None:
-            op = {"op": "restore", "doc": facts.definition().doc, "targets": [facts.id], "undoes": facts.killers()}
+            op = {"op": "restore", "doc": DOCS[0], "targets": [facts.id], "undoes": facts.killers()}
             self._say(AGENTS[who], "restore", [op])
 
     def _resolve(self, who: int, n: int) -> None:
@@ -214,7 +221,7 @@ class Scene:
     def _doc(self, who: int, doc: int, do: str, n: int) -> None:
         op: dict[str, Any] = {"op": "doc", "do": do, "doc": DOCS[doc]}
         if do == "rename":
-            op["name"] = f"name-{n}.md"
+            op["name"] = self._pick(NAMES, n)
         if do == "restore":
             op["undoes"] = self.state_of(AGENTS[who]).deleters(DOCS[doc])
         self._say(AGENTS[who], "doc", [op])

@@ -9,7 +9,7 @@ import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnusable, NotFound
-from memshim.store import intake
+from memshim.store import intake, rename
 from memshim.store.history import revision_of
 from memshim.store.turn import Turn, is_index
 from memshim.text.origin import nearest
@@ -25,13 +25,17 @@ SETTLED_S = 10.0
 STILL_S = 0.1
 KEPT_ASIDE_S = 2.0
 """How long a displaced file is kept: a writer that opened it before may still write to it."""
-ASIDE = "publish."
 
 
 def adopt_all(turn: Turn) -> None:
     """Takes in every foreign change of the store's documents, and what an interrupted publish had put aside."""
     sweep_aside(turn)
-    for doc, name in turn.documents().items():
+    rename.carry_out(turn)
+    documents = turn.documents()
+    for doc, new in rename.find(turn, documents):
+        _adopt_rename(turn, doc, new)
+        documents = turn.documents()
+    for doc, name in documents.items():
         try:
             adopt(turn, doc, name)
         except DocumentUnusable as error:
@@ -81,7 +85,7 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
-        path = turn.layout.document(turn.memory.state.name(doc))
+        path = turn.layout.document(turn.name(doc))
         history.confirm(published.revision, path)  # a crash came after it had reached the disk
     foreign, base = base_of(turn, doc, data, written)
     if foreign:
@@ -103,9 +107,7 @@ def reclaim(turn: Turn, doc: str, data: bytes) -> bool:
     if newest is None or not turn.memory.unknown(i for ids, _ in newest.pieces for i in ids):
         return False
     _take_in(turn, doc, data, None)
-    turn.notes.append(
-        f"A journal has lost entries; their text was kept from {turn.memory.state.name(doc)}: memshim check"
-    )
+    turn.notes.append(f"A journal has lost entries; their text was kept from {turn.name(doc)}: memshim check")
     return True
 
 
@@ -141,10 +143,21 @@ def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None
     taken = intake.take_in(turn, doc, data, known, pieces, intake.Source("adopt", EXTERNAL), found=data)
     if taken.entry is not None:
         turn.taken_in += 1
-        turn.notes.append(f"Took in a change of {turn.memory.state.name(doc)} that was made outside memshim.")
+        turn.notes.append(f"Took in a change of {turn.name(doc)} that was made outside memshim.")
         if taken.merged.conflicts:
             count = len(taken.merged.conflicts)
             turn.notes.append(f"{count} of its changes clash; both texts are kept: memshim conflicts")
+
+
+def _adopt_rename(turn: Turn, doc: str, new: str) -> None:
+    """Records that a topic file was moved: the same document, with its authors, its tombstones and its history."""
+    history = turn.history(doc)
+    published, old = history.published, turn.name(doc)
+    turn.record("adopt", EXTERNAL, [{"op": "doc", "do": "rename", "doc": doc, "name": new}])
+    turn.taken_in += 1
+    if published is not None:
+        history.confirm(published.revision, turn.layout.document(new))
+    turn.notes.append(f"{old} was renamed to {new}.")
 
 
 def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
@@ -157,10 +170,10 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
         targets = []
     if not targets:  # no longer kept, or a foreign text that was merged: everything that is shown was in it
         targets = sorted(shown)
-    ops: list[Op] = [turn.memory.state.deletion(doc)]
+    ops: list[Op] = turn.memory.state.deletion(doc)
     if targets:
         ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})
-    name = turn.memory.state.name(doc)
+    name = turn.name(doc)
     turn.record("adopt", EXTERNAL, ops)
     turn.taken_in += 1
     history.forget_published()
@@ -168,22 +181,6 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
 
 
 # --- what a publish put aside -------------------------------------------------------------------------------
-
-
-def aside_folder(turn: Turn) -> str:
-    """Returns the folder for files that are exchanged with documents: on their file system, and outside the client's sight."""
-    scratch = turn.layout.path("tmp")
-    if os.stat(scratch).st_dev == os.stat(turn.layout.root).st_dev:
-        return scratch
-    return turn.layout.root
-
-
-def aside_name(turn: Turn, doc: str) -> str:
-    """Returns a new name to put a document's version aside under; a later sweep finds it."""
-    folder = aside_folder(turn)
-    prefix = "" if folder != turn.layout.root else ".memshim-"
-    key = os.path.basename(turn.history(doc).folder)
-    return files.scratch_name(folder, f"{prefix}{ASIDE}{key}")
 
 
 def _changed_at(path: str) -> float:
@@ -197,10 +194,10 @@ def sweep_aside(turn: Turn) -> None:
     """Looks at what earlier publishes put aside: takes in what says something new, removes what is known and old enough."""
     state = turn.memory.state
     documents = {os.path.basename(turn.history(doc).folder): doc for doc in [*state.docs, *turn.documents()]}
-    folder = aside_folder(turn)
+    folder = turn.aside_folder()
     for name in sorted(os.listdir(folder), key=lambda name: _changed_at(os.path.join(folder, name))):
         bare = name.removeprefix(".memshim-")
-        if not bare.startswith(ASIDE):
+        if not bare.startswith(turn.ASIDE):
             continue
         path = os.path.join(folder, name)
         target = documents.get(bare.split(".")[1])
@@ -214,7 +211,7 @@ def sweep_aside(turn: Turn) -> None:
         data, status = found
         if target is not None and data and not turn.history(target).knows(revision_of(data)):
             try:
-                adopt_text(turn, target, data, status.st_mtime)
+                adopt_text(turn, state.names.home(target), data, status.st_mtime)
             except DocumentUnusable as error:
                 turn.unusable[target] = error
                 continue

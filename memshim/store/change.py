@@ -130,7 +130,7 @@ def _nearest_line(base: bytes, old: bytes) -> str:
 def forget(turn: Turn, name: str | None, text: bytes, doc: str | None) -> Plan:
     """Decides which blocks go: those of an entry or block by id, else the one with this text."""
     found = lookup.blocks_of(turn.memory, name) if name is not None else lookup.block_with(turn.memory, text, doc)
-    where = found[0].definition().doc
+    where = turn.memory.state.doc_of(found[0])
     return Plan("forget", where, lookup.removal(turn.memory.view(where), {f.id for f in found}))
 
 
@@ -161,14 +161,14 @@ def clashes(memory: "Memory") -> list[Clash]:
 
 
 def _clash(memory: "Memory", conflict: "Conflict") -> Clash:
-    first = conflict.blocks[0].definition()
+    name = memory.state.names.name(memory.state.doc_of(conflict.blocks[0]))
     old = next((lookup.known(memory, [t]) for f in conflict.blocks for t in f.definition().targets), [])
     sides = [(f.definition().text, f.definition().agent, f.definition().time) for f in conflict.blocks]
     for name in conflict.removers:
         entry = memory.entry(name)
         sides.append((b"", entry.agent if entry else "", entry.time if entry else ""))
     sides.sort(key=lambda side: side[2])
-    return Clash(conflict.label, memory.state.name(first.doc), old[0].definition().text if old else b"", sides)
+    return Clash(conflict.label, name, old[0].definition().text if old else b"", sides)
 
 
 def resolve(turn: Turn, label: str, keep: str) -> Plan:
@@ -183,7 +183,7 @@ def resolve(turn: Turn, label: str, keep: str) -> Plan:
         raise NotFound(f"There is no open conflict {label}", "memshim conflicts lists them.")
     ids = [f.id for f in found.blocks]
     ops: list[Op] = [{"op": "resolve", "settles": ids}]
-    doc = found.blocks[0].definition().doc
+    doc = turn.memory.state.doc_of(found.blocks[0])
     first_text = _clash(turn.memory, found).sides[0][0]
     ours = {f.id for f in found.blocks[:1] if f.definition().text == first_text}
     gone = [] if keep == "both" else [i for i in ids if (i in ours) == (keep == "theirs")]

@@ -52,14 +52,15 @@ class Revision:
 
 
 class Published:
-    """Is what is known of a document's file: the revision put there, since when (0: planned, not confirmed), its inode."""
+    """Is what is known of a document's file: the revision put there, since when (0: planned, not confirmed), inode, name."""
 
-    __slots__ = ("confirmed", "inode", "revision")
+    __slots__ = ("confirmed", "inode", "name", "revision")
 
-    def __init__(self, revision: str, confirmed: float, inode: int) -> None:
+    def __init__(self, revision: str, confirmed: float, inode: int, name: str) -> None:
         self.revision = revision
         self.confirmed = confirmed
         self.inode = inode
+        self.name = name
 
 
 class History:
@@ -154,16 +155,16 @@ class History:
     @property
     def published(self) -> Published | None:
         """Returns what was last put on disk, or None where nothing ever was."""
-        data = files.read(self._published)
-        parts = data.split() if data else []
+        data = files.read(self._published) or b""
+        parts = data.decode("utf-8", "surrogateescape").rstrip("\n").split(" ", 3)
         try:
-            return Published(parts[0].decode(), float(parts[1]), int(parts[2]))
+            return Published(parts[0], float(parts[1]), int(parts[2]), parts[3])
         except (IndexError, ValueError):
             return None
 
-    def plan(self, digest: str) -> None:
+    def plan(self, digest: str, path: str) -> None:
         """Notes the revision that is about to be put on disk."""
-        self._note(f"{digest} 0 0\n")
+        self.note(Published(digest, 0, 0, os.path.basename(path)))
 
     def confirm(self, digest: str, path: str) -> None:
         """Notes that a revision is on disk now, as this file, and durable there."""
@@ -171,22 +172,21 @@ class History:
             inode = os.lstat(path).st_ino
         except FileNotFoundError:
             inode = 0
-        self._note(f"{digest} {time.time():.3f} {inode}\n")
+        self.note(Published(digest, time.time(), inode, os.path.basename(path)))
 
-    def restore_note(self, published: Published | None) -> None:
-        """Takes a plan back that came to nothing."""
+    def note(self, published: Published | None) -> None:
+        """Notes what is on disk; None: no file any more."""
         if published is None:
-            self.forget_published()
+            files.unlink_quietly(self._published)
             return
-        self._note(f"{published.revision} {published.confirmed:.3f} {published.inode}\n")
+        text = f"{published.revision} {published.confirmed:.3f} {published.inode} {published.name}\n"
+        files.make_folder(os.path.dirname(self._published))
+        data = text.encode("utf-8", "surrogateescape")
+        files.replace(self._published, data, self.layout.path("tmp"), durable=False)
 
     def forget_published(self) -> None:
         """Notes that the document has no file any more."""
-        files.unlink_quietly(self._published)
-
-    def _note(self, text: str) -> None:
-        files.make_folder(os.path.dirname(self._published))
-        files.replace(self._published, text.encode(), self.layout.path("tmp"), durable=False)
+        self.note(None)
 
 
 def prune(layout: Layout, now_ms: int) -> int:

@@ -60,11 +60,12 @@ def take_in(
     try:
         merged = merge(base, view.text, target)
     except MergeLimitError as error:
-        path = turn.layout.document(turn.memory.state.name(doc))
+        path = turn.layout.document(turn.name(doc))
         raise DocumentUnusable(f"{path} was changed, and is too large to merge: {error}.", "Split it.") from error
     ops: list[Op] = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     if not turn.memory.state.made(doc):
-        ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
+        named = {"name": turn.name(doc)} if turn.name(doc) != doc else {}
+        ops.insert(0, {"op": "doc", "do": "create", "doc": doc, **named})
     entry = None
     if ops:
         extra = {"base": revision_of(base), **settled(merged), **source.extra}

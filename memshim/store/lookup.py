@@ -108,7 +108,7 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
     `name` is a removed document, a forget entry (or another that removed something), a forgotten entry, or a block.
     """
     for doc in memory.state.docs:
-        if memory.state.name(doc) == name:
+        if memory.state.names.name(doc) == name:
             deleters = memory.state.deleters(doc)
             if deleters and not memory.state.exists(doc):
                 return doc, _undo(memory, deleters[-1:], doc)  # what the last removal took, not an older one
@@ -118,16 +118,16 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
     block = memory.snapshot.past.block(name.lower()) if len(name) == 32 else None
     block = memory.state.facts.get(name.lower(), block)
     if block is not None and block.defs:
-        return block.definition().doc, _restore(memory, [block])
+        return memory.state.doc_of(block), _restore(memory, [block])
     wanted = entry(memory, name)
     gone = [t for op in wanted.ops if op.get("op") in ("remove", "replace") for t in op["targets"]]
     if gone and not any(True for _ in wanted.new_blocks()):
         docs = [op["doc"] for op in wanted.ops if op.get("op") == "doc" and op.get("do") == "delete"]
         facts = known(memory, gone)
-        doc = docs[0] if docs else (facts[0].definition().doc if facts else "")
+        doc = docs[0] if docs else (memory.state.doc_of(facts[0]) if facts else "")
         return doc, _undo(memory, [wanted.id], doc if docs else None)
     facts = known(memory, [i for _, _, i, _ in wanted.new_blocks()])
-    return (facts[0].definition().doc if facts else ""), _restore(memory, facts)
+    return (memory.state.doc_of(facts[0]) if facts else ""), _restore(memory, facts)
 
 
 def known(memory: Memory, blocks: "Iterable[str]") -> "list[Facts]":
@@ -142,7 +142,7 @@ def _restore(memory: Memory, blocks: "list[Facts]") -> "list[Op]":
     for facts in blocks:
         killers = [e for e in facts.killers() if e not in memory.state.dropped]
         if killers:
-            ops.append({"op": "restore", "doc": facts.definition().doc, "targets": [facts.id], "undoes": killers})
+            ops.append({"op": "restore", "doc": memory.state.doc_of(facts), "targets": [facts.id], "undoes": killers})
     if not ops:
         raise NotFound("Nothing of it is forgotten.", "memshim log says what happened to it.")
     return ops
@@ -156,7 +156,7 @@ def _undo(memory: Memory, entries: list[str], doc: str | None) -> "list[Op]":
         for op in found.ops if found is not None else ():
             targets += op["targets"] if op.get("op") in ("remove", "replace") else []
     gone = [f.id for f in known(memory, dict.fromkeys(targets)) if set(f.killers()) & set(entries)]
-    where = next((f.definition().doc for f in known(memory, gone)), "")
+    where = next((memory.state.doc_of(f) for f in known(memory, gone)), "")
     ops: list[Op] = [{"op": "restore", "doc": doc or where, "targets": gone, "undoes": entries}] if gone else []
     if doc is not None and memory.state.deleters(doc):
         ops.insert(0, {"op": "doc", "do": "restore", "doc": doc, "undoes": entries})

@@ -59,12 +59,13 @@ class Memory:
 
     def documents(self) -> dict[str, str]:
         """Returns the documents that exist, id to name; MEMORY.md always does."""
-        found = {INDEX: self.state.name(INDEX), **self.state.documents()}
+        index = self.state.names.home(INDEX)
+        found = {index: self.state.names.name(index), **self.state.documents()}
         return {doc: name for doc, name in found.items() if is_document(name)}
 
     def document_id(self, name: str) -> str:
-        """Returns the id of the document with this name; a name that nobody has is the id of a new document."""
-        return next((doc for doc, shown in self.documents().items() if shown == name), name)
+        """Returns the document that a name means: that has it, else that had it, else a new one."""
+        return self.state.names.home(self.state.names.meant(name))
 
     def unknown(self, blocks: "Iterable[str]") -> list[str]:
         """Returns those blocks of which no entry says anything any more: a journal was cut, or a segment lost."""

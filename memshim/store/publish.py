@@ -8,7 +8,7 @@ import os
 
 from memshim.disk import files
 from memshim.errors import DocumentUnreadable, DocumentUnusable, MemshimError
-from memshim.store import adopt
+from memshim.store import adopt, rename
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn, is_index
 
@@ -18,6 +18,7 @@ ROUNDS = 200
 
 def publish_all(turn: Turn) -> None:
     """Publishes every document that can be; what cannot is in `turn.unusable`, what must wait a moment in `turn.wait`."""
+    rename.carry_out(turn)
     for doc, name in turn.documents().items():
         if doc in turn.unusable and not isinstance(turn.unusable[doc], DocumentUnreadable):
             continue
@@ -82,7 +83,7 @@ def _must_wait(turn: Turn, doc: str, data: bytes | None) -> bool:
         return True
     turn.is_present(doc)
     turn.notes.append(
-        f"{turn.layout.document(turn.memory.state.name(doc))} was missing, empty or unreadable and has been put back; "
+        f"{turn.layout.document(turn.name(doc))} was missing, empty or unreadable and has been put back; "
         "to empty it on purpose: memshim write < /dev/null"
     )
     return False
@@ -93,7 +94,7 @@ def _put_back(turn: Turn, doc: str, name: str) -> None:
     path = turn.layout.document(name)
     history = turn.history(doc)
     revision = history.record(turn.memory.view(doc), now_ms())
-    history.plan(revision)
+    history.plan(revision, path)
     kept = files.scratch_name(turn.layout.path("unreadable"), name)
     files.make_folder(os.path.dirname(kept))
     files.create(kept, turn.memory.view(doc).text, 0o666)
@@ -112,17 +113,17 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     path = turn.layout.document(name)
     revision = history.record(view, now_ms())
     before = history.published
-    history.plan(revision)
+    history.plan(revision, path)
     aside = _write_aside(turn, doc, path, view.text)
     try:
         displaced = _swap(aside, path, data)
     except (FileExistsError, FileNotFoundError):  # made or removed in between
         files.unlink_quietly(aside)
-        history.restore_note(before)
+        history.note(before)
         return False
     except DocumentUnusable as error:  # a link, a folder or unreadable since a moment ago: not ours to replace
         files.exchange(aside, path)  # what comes out now is looked at like any other version
-        history.restore_note(before)
+        history.note(before)
         raise DocumentUnusable(f"{path} became something else while it was written.", error.hint) from error
     files.sync_folder(turn.layout.root)
     history.confirm(revision, path)
@@ -134,7 +135,7 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
 
 def _write_aside(turn: Turn, doc: str, path: str, text: bytes) -> str:
     """Writes the new text under a name that a sweep would take for a displaced version only when it is whole."""
-    aside = adopt.aside_name(turn, doc)
+    aside = turn.aside_name(doc)
     staged = files.scratch_name(os.path.dirname(aside), ".memshim-view")
     try:
         files.create(staged, text, _mode(path))
@@ -190,6 +191,6 @@ def _confirm(turn: Turn, doc: str, name: str, revision: str) -> None:
 
 def _unpublish(turn: Turn, doc: str, name: str) -> None:
     """Removes the file of a document that was deleted through memshim."""
-    aside = adopt.aside_name(turn, doc)
+    aside = turn.aside_name(doc)
     os.rename(turn.layout.document(name), aside)  # not an unlink: what stood there is looked at again
     turn.history(doc).forget_published()

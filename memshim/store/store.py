@@ -209,7 +209,7 @@ class Store:
                 turn.notes.append(_not_published(error))
             self._report(turn)
             view, settled = View(turn.memory.view(plan.doc)), plan.extra.get("settled", [])
-            name = turn.memory.state.name(plan.doc)
+            name = turn.name(plan.doc)
             return Change(entry.id if entry is not None else "", name, view.revision, plan.merged, settled, self.notes)
 
     # -- reading --------------------------------------------------------------------------------------------

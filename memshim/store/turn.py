@@ -37,6 +37,7 @@ class Turn:
         self.taken_in = 0
         self.reclaimed: set[str] = set()
         self._histories: dict[str, History] = {}
+        self._found: dict[str, str] = {}  # documents that nobody has taken in yet, id to name
 
     def history(self, doc: str) -> History:
         """Returns the history of a document (by id)."""
@@ -80,15 +81,41 @@ class Turn:
             names = set(known.values())
             for name in sorted(os.listdir(self.layout.root)):
                 if is_document(name) and name not in names:
-                    known[self.free_id(name)] = name
+                    doc = self._free_id(name)
+                    known[doc] = self._found[doc] = name
         return known
 
-    def free_id(self, name: str) -> str:
+    def name(self, doc: str) -> str:
+        """Returns a document's name, also of one that was only found in the folder."""
+        return self._found.get(doc) or self.memory.state.names.name(doc)
+
+    def _free_id(self, name: str) -> str:
         """Returns an id for a new document: its name, unless a document that was renamed has that id."""
-        doc = name
-        while self.memory.state.name(doc) != name:
-            doc += "~"
+        names = self.memory.state.names
+        doc = names.meant(name)
+        if names.name(doc) != name:
+            doc = name
+            while names.name(doc) != name and doc in self.memory.state.docs:
+                doc += "~"
         return doc
+
+    # -- versions that are put aside ---------------------------------------------------------------------------
+
+    ASIDE = "publish."
+
+    def aside_folder(self) -> str:
+        """Returns the folder for files that change places with documents: on their file system, outside a client's sight."""
+        scratch = self.layout.path("tmp")
+        if os.stat(scratch).st_dev == os.stat(self.layout.root).st_dev:
+            return scratch
+        return self.layout.root
+
+    def aside_name(self, doc: str) -> str:
+        """Returns a new name to put a document's version aside under; a later sweep finds it."""
+        folder = self.aside_folder()
+        prefix = "" if folder != self.layout.root else ".memshim-"
+        key = os.path.basename(self.history(doc).folder)
+        return files.scratch_name(folder, f"{prefix}{self.ASIDE}{key}")
 
     # -- documents that are missing or empty for a moment ------------------------------------------------------
 

@@ -2,14 +2,15 @@
 
 An operation is a dict, as in the record's JSON, with its texts beside it under "blocks":
 
-    add      doc, blocks, and either `at` (a stem, see `position`) or `section` ("" is the end of the document);
+    add      doc, blocks, and either `at` (a stem, see `position`) or `section` ("" is the end of the document; `doc` is
+             then the name that the writer knew, see `names`);
              optional `ids` for blocks that keep an id from elsewhere, `apart` for headings meant to stand twice
     replace  doc, blocks, targets, slot, at        the new text of the targets; it stands in the slot of the first
     remove   doc, targets                          a tombstone; names blocks, never text
     restore  doc, targets, undoes                  takes back what the entries in `undoes` did to the targets
     move     doc, targets, at, optional `eol`      fixes blocks' places: a run with this stem, and the line end of
                                                    those that have none
-    doc      doc, do (create, delete, rename), name
+    doc      doc, do (create, delete, rename, restore), name, undoes
     resolve  settles                               these stand side by side on purpose: no conflict any more
 
 Operations and fields that this version does not know are kept, and have no effect.

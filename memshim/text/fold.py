@@ -8,6 +8,7 @@ it was made of.  The one exception, an entry named in another's `replaces`, take
 from memshim.text import blocks as markdown
 from memshim.text.entry import Entry
 from memshim.text.facts import KINDS, Def, Facts
+from memshim.text.names import Names
 from memshim.text.position import key
 
 TYPE_CHECKING = False
@@ -49,7 +50,8 @@ class State:
         self.dropped: set[str] = set()
         self.headings: dict[str, dict[str, dict[str, str]]] = {}  # doc -> title -> slot -> time, of replaced headings
         self.latest = ""
-        self._live: dict[str, list[Facts]] | None = None  # by document; until something is gathered
+        self._names: Names | None = None  # these three: until something is gathered
+        self._live: dict[str, list[Facts]] | None = None  # by document
         self._open: list[Conflict] | None = None
 
     # -- gathering ------------------------------------------------------------------------------------------
@@ -151,14 +153,26 @@ class State:
     # -- asking ---------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        self._live = self._open = None
+        self._names = self._live = self._open = None
+
+    @property
+    def names(self) -> Names:
+        """Returns what the documents are called."""
+        if self._names is None:
+            self._names = Names(self.docs)
+        return self._names
+
+    def doc_of(self, facts: Facts) -> str:
+        """Returns the document that shows a block: an append names it as its writer knew it, all else by its id."""
+        said = facts.definition()
+        return self.names.home(said.doc if said.section is None else self.names.meant(said.doc, said.time))
 
     def _by_document(self) -> dict[str, list[Facts]]:
         if self._live is None:
             self._live = {}
             for facts in self.facts.values():
                 if facts.alive():
-                    self._live.setdefault(facts.definition().doc, []).append(facts)
+                    self._live.setdefault(self.doc_of(facts), []).append(facts)
         return self._live
 
     def live(self, doc: str) -> list[Facts]:
@@ -171,12 +185,15 @@ class State:
 
     def documents(self) -> "dict[str, str]":
         """Returns the documents that exist, by id, with their names: those with live text, and those made and not deleted."""
-        found = set(self._by_document()) | {doc for doc in self.docs if self.made(doc)}
-        return {doc: self.name(doc) for doc in sorted(found)}
+        found = set(self._by_document()) | {self.names.home(doc) for doc in self.docs if self.made(doc)}
+        return {doc: self.names.name(doc) for doc in sorted(found)}
 
     def exists(self, doc: str) -> bool:
         """Tells whether a document has live text, or was made and not deleted."""
-        return doc in self._by_document() or self.made(doc)
+        return doc in self._by_document() or any(self.made(d) for d in self._shown_in(doc))
+
+    def _shown_in(self, doc: str) -> "list[str]":
+        return [other for other in self.docs if self.names.home(other) == doc]
 
     def deleters(self, doc: str) -> "list[str]":
         """Returns the entries whose deletion of this document stands, oldest first."""
@@ -191,21 +208,19 @@ class State:
         gone = {seen for e in self.deleters(doc) for seen in tags[e][2]}
         return any(do == "create" and e not in gone for e, (do, _, _) in tags.items())
 
-    def deletion(self, doc: str) -> "Op":
-        """Returns the operation that deletes a document: it names the creations that it takes back, and asks no clock."""
-        seen = [e for e, (do, _, _) in self.docs.get(doc, {}).items() if do == "create"]
-        return {"op": "doc", "do": "delete", "doc": doc, "undoes": sorted(seen)}
-
-    def name(self, doc: str) -> str:
-        """Returns a document's present name: its id, unless it was renamed."""
-        names = [(time, e, said) for e, (do, time, said) in self.docs.get(doc, {}).items() if do == "rename"]
-        return str(max(names)[2]) if names else doc
+    def deletion(self, doc: str) -> "list[Op]":
+        """Returns the operations that delete a document: they name the creations that they take back, and ask no clock."""
+        ops: list[Op] = []
+        for one in sorted({doc, *self._shown_in(doc)}):
+            seen = [e for e, (do, _, _) in self.docs.get(one, {}).items() if do == "create"]
+            ops.append({"op": "doc", "do": "delete", "doc": one, "undoes": sorted(seen)})
+        return ops
 
     def conflicts(self, doc: "str | None" = None) -> "list[Conflict]":
         """Returns the open conflicts, labelled `c` and the shortest part of the slot's id that is not ambiguous."""
         if self._open is None:
             self._open = self._find_conflicts()
-        return [c for c in self._open if doc is None or c.blocks[0].definition().doc == doc]
+        return [c for c in self._open if doc is None or self.doc_of(c.blocks[0]) == doc]
 
     def _find_conflicts(self) -> list[Conflict]:
         slots: dict[str, list[Facts]] = {}
@@ -256,13 +271,16 @@ class State:
             title = markdown.heading_title(markdown.Block("heading", said.text))
             self.headings.setdefault(said.doc, {}).setdefault(title, {})[said.slot] = said.time
 
-    def replaced_headings(self, doc: str) -> "dict[str, dict[str, str]]":
-        """Returns title -> slot -> time for the headings of a document that were replaced, frozen or not."""
-        found = {title: dict(slots) for title, slots in self.headings.get(doc, {}).items()}
+    def replaced_headings(self) -> "dict[str, dict[str, str]]":
+        """Returns title -> slot -> time for the headings that were replaced, frozen or not, in whatever document."""
+        found: dict[str, dict[str, str]] = {}
+        for titles in self.headings.values():
+            for title, slots in titles.items():
+                found.setdefault(title, {}).update(slots)
         for facts in self.facts.values():
             if facts.defs and not facts.alive() and "replace" in facts.kills.values():
                 said = facts.definition()
-                if said.kind == "heading" and said.doc == doc:
+                if said.kind == "heading":
                     title = markdown.heading_title(markdown.Block("heading", said.text))
                     found.setdefault(title, {})[said.slot] = said.time
         return found

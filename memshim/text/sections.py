@@ -110,7 +110,7 @@ class Outline:
 
         A run waits for its heading if another brings it; where none does, the heading is made at the end.
         """
-        replaced = self.state.replaced_headings(self.doc) if runs else {}
+        replaced = self.state.replaced_headings() if runs else {}
         waiting: list[Run] = []
         for run in runs:
             if not self._put(run, replaced):
