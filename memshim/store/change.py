@@ -8,6 +8,9 @@ from memshim.store import lookup
 from memshim.store.history import History, revision_of
 from memshim.store.intake import settled
 from memshim.store.turn import Turn
+from memshim.text import blocks as markdown
+from memshim.text.diff import matching
+from memshim.text.facts import CODES
 from memshim.text.intake import operations
 from memshim.text.merge import MergeLimitError, merge
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from memshim.store.memory import Memory
     from memshim.text.entry import Op
     from memshim.text.fold import Conflict
+    from memshim.text.view import View
 
 
 class Plan:
@@ -79,7 +83,29 @@ def _merged(turn: Turn, kind: str, name: str, doc: str, base: bytes, target: byt
             f"Nothing was changed. Read it again and edit revision {now}",
         )
     extra = {"base": revision_of(base), **settled(merged)}
-    return Plan(kind, doc, operations(view, merged.text, turn.tag()), extra, merged=True)
+    ops = operations(view, merged.text, turn.tag()) + _written_by_both(turn.memory, view, base, target)
+    return Plan(kind, doc, ops, extra, merged=True)
+
+
+def _written_by_both(memory: "Memory", view: "View", base: bytes, target: bytes) -> "list[Op]":
+    """Returns operations that say of blocks which others wrote meanwhile that this writer wrote them too."""
+    old, new = markdown.split_lines(base), markdown.split_lines(target)
+    kept = {j + k for _, j, n in matching(old, new) for k in range(n)}
+    said = {line.rstrip() for n, line in enumerate(new) if n not in kept} - {line.rstrip() for line in old}
+    ops: list[Op] = []
+    for piece in view.pieces:
+        lines = [line.rstrip() for line in markdown.split_lines(piece.bare) if line.strip()]
+        if piece.ids and lines and said.issuperset(lines):
+            first = memory.state.facts[piece.ids[0]].definition()
+            op: Op = {
+                "op": "add",
+                "doc": view.doc,
+                "ids": [piece.ids[0]],
+                "kinds": CODES[piece.kind],
+                "blocks": [first.text],
+            }
+            ops.append({**op, "at": first.at} if first.at is not None else {**op, "section": first.section or ""})
+    return ops
 
 
 def _base(history: History, expected: str, now: str) -> bytes:

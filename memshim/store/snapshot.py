@@ -281,8 +281,9 @@ def _facts_out(facts: Facts, texts: list[bytes]) -> "list[Any]":
     for d in facts.defs.values():
         texts.append(d.text)
         slot = "" if d.slot == facts.id else d.slot
+        place = [d.doc, CODES[d.kind], d.at, d.section, slot]
         defs.append(
-            [d.entry, d.time, d.agent, d.doc, CODES[d.kind], d.at, d.section, slot, d.ordinal, d.targets, d.apart]
+            [d.entry, d.time, d.agent, *place, d.ordinal, d.targets, d.apart, *([d.lines_from] * bool(d.lines_from))]
         )
     return [facts.id, defs, facts.kills, facts.undone, facts.moves]
 
@@ -290,7 +291,7 @@ def _facts_out(facts: Facts, texts: list[bytes]) -> "list[Any]":
 def _facts_in(row: "list[Any]", texts: "Iterable[bytes]") -> Facts:
     facts = Facts(row[0])
     source = iter(texts)
-    for entry, when, agent, doc, kind, at, section, slot, ordinal, targets, apart in row[1]:
+    for entry, when, agent, doc, kind, at, section, slot, ordinal, targets, apart, *more in row[1]:
         facts.defs[entry] = Def(
             doc,
             next(source),
@@ -304,6 +305,7 @@ def _facts_in(row: "list[Any]", texts: "Iterable[bytes]") -> Facts:
             ordinal,
             tuple(targets),
             apart,
+            tuple(more[0]) if more else (),
         )
     facts.kills, facts.undone = row[2], row[3]
     facts.moves = {entry: (move[0], move[1], move[2]) for entry, move in row[4].items()}

@@ -4,8 +4,10 @@ An operation is a dict, as in the record's JSON, with its texts beside it under 
 
     add      doc, blocks, and either `at` (a stem, see `position`) or `section` ("" is the end of the document; `doc` is
              then the name that the writer knew, see `names`);
-             optional `ids` for blocks that keep an id from elsewhere, `apart` for headings meant to stand twice
-    replace  doc, blocks, targets, slot, at        the new text of the targets; it stands in the slot of the first
+             optional `ids` for blocks that keep an id from elsewhere, `apart` for headings meant to stand twice,
+             `from` for the blocks or entries that wrote lines of a text: its number -> ids
+    replace  doc, blocks, targets, slot, at        the new text of the targets; it stands in the slot of the first;
+             optional `from` as in add
     remove   doc, targets                          a tombstone; names blocks, never text
     restore  doc, targets, undoes                  takes back what the entries in `undoes` did to the targets
     move     doc, targets, at, optional `eol`      fixes blocks' places: a run with this stem, and the line end of
@@ -226,8 +228,16 @@ def _sound(op: "Op") -> bool:
         )
         and (op.get("at") is None or is_key(op["at"]))
         and isinstance(op.get("blocks", 0), int)
+        and _is_table(op.get("from", {}))
         and ("at" in op or "section" in op or op["op"] != "add")
     )
+
+
+def _is_table(value: object) -> bool:
+    """Tells a dict of lists of ids."""
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in value.values())
 
 
 def _hex(value: object, length: int) -> bool:

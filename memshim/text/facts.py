@@ -20,6 +20,7 @@ class Def:
         "doc",
         "entry",
         "kind",
+        "lines_from",
         "ordinal",
         "section",
         "slot",
@@ -42,6 +43,7 @@ class Def:
         ordinal: int,
         targets: "tuple[str, ...]" = (),
         apart: bool = False,
+        lines_from: "tuple[str, ...]" = (),
     ) -> None:
         self.doc = doc
         self.text = text
@@ -55,6 +57,7 @@ class Def:
         self.ordinal = ordinal
         self.targets = targets
         self.apart = apart
+        self.lines_from = lines_from  # blocks, or entries, that wrote lines of this text; its targets apart
 
     def rank(self) -> "tuple[str, str, int]":
         """Orders definitions: by time, then by entry, then within the entry."""

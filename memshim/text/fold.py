@@ -132,6 +132,7 @@ class State:
                 ordinal,
                 tuple(op.get("targets") or ()),
                 bool(op.get("apart")),
+                tuple(op["from"].get(str(n), ())) if "from" in op else (),
             )
         for op in entry.ops:
             what = op.get("op")

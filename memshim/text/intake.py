@@ -7,37 +7,17 @@ blank lines and headings that only the view had put there: from then on they are
 
 from memshim.text import blocks as markdown
 from memshim.text import position
-from memshim.text.diff import matching
+from memshim.text.align import Item, align
 from memshim.text.facts import CODES
 from memshim.text.merge import Conflict
 from memshim.text.view import View, strip_suffix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from memshim.text.entry import Op
     from memshim.text.sections import Piece
-
-ALIKE = 0.4
-"""Share of words that an edited block has in common with what it replaces; below it, one was removed and one added."""
-_PAIRS = 10_000
-
-
-class Item:
-    """Is one block of the text that shall stand: an old piece, a new text, or both (an edit or a move)."""
-
-    __slots__ = ("kind", "old", "text")
-
-    def __init__(self, kind: str, text: bytes, old: "Piece | None" = None) -> None:
-        self.kind = kind
-        self.text = text
-        self.old = old
-
-    @property
-    def kept(self) -> bool:
-        """Tells whether the old piece stands as it was."""
-        return self.old is not None and self.old.data == self.text
 
 
 class Stand:
@@ -69,7 +49,7 @@ def operations(
     """
     if view.text == target and not conflicts:
         return []
-    items, removed = _align(view, target)
+    items, removed = align(view, target)
     ops: list[Op] = []
     stands = _place(view, items, tag, ops)
     gone = [i for piece in removed for i in piece.ids] + view.hidden
@@ -80,125 +60,6 @@ def operations(
         seen = [i for ids, data in base if data.strip() and data in conflict.base for i in ids if i not in live]
         ops += _beside(view.doc, stands, conflict, seen, f"{tag}c{n:x}")
     return ops
-
-
-# --- which old piece is which new block ---------------------------------------------------------------------
-
-
-def _align(view: View, target: bytes) -> "tuple[list[Item], list[Piece]]":
-    """Returns the target as items, and the old pieces that are in none of them."""
-    old_lines = markdown.split_lines(view.text)
-    new_lines = markdown.split_lines(target)
-    same = {i + k: j + k for i, j, n in matching(old_lines, new_lines) for k in range(n)}
-    starts = _block_starts(target)
-    items: list[Item] = []
-    gaps: list[tuple[int, int, list[Piece], list[Item]]] = []
-    waiting: list[Piece] = []
-    new_at = line = 0
-    for piece in view.pieces:
-        size = piece.data.count(b"\n") + (not piece.data.endswith(b"\n"))
-        where = same.get(line, -1)
-        whole = (
-            where >= new_at
-            and where in starts
-            and (where + size in starts or where + size == len(new_lines))
-            and all(same.get(line + k) == where + k for k in range(size))
-        )
-        line += size
-        if whole:
-            _close_gap(gaps, items, waiting, _cut(new_lines, new_at, where, starts))
-            waiting = []
-            items.append(Item(piece.kind, piece.data, piece))
-            new_at = where + size
-        else:
-            waiting.append(piece)
-    _close_gap(gaps, items, waiting, _cut(new_lines, new_at, len(new_lines), starts))
-    return items, _pair(gaps)
-
-
-def _block_starts(text: bytes) -> dict[int, str]:
-    """Returns line number -> kind for the first line of every block."""
-    starts, line = {}, 0
-    for block in markdown.parse(text):
-        starts[line] = block.kind
-        line += block.text.count(b"\n") + (not block.text.endswith(b"\n"))
-    return starts
-
-
-def _cut(lines: list[bytes], begin: int, end: int, starts: dict[int, str]) -> list[Item]:
-    """Returns lines as items, cut where the whole text has a new block."""
-    items: list[Item] = []
-    for n in range(begin, end):
-        if n in starts or not items:
-            items.append(Item(starts.get(n) or markdown.kind_of(lines[n]), b""))
-        items[-1].text += lines[n]
-    return items
-
-
-def _close_gap(
-    gaps: "list[tuple[int, int, list[Piece], list[Item]]]", items: list[Item], old: "list[Piece]", new: list[Item]
-) -> None:
-    if old or new:
-        gaps.append((len(items), len(items) + len(new), old, new))
-    items.extend(new)
-
-
-def _pair(gaps: "Sequence[tuple[int, int, list[Piece], list[Item]]]") -> "list[Piece]":
-    """Gives new items the old piece that they are a move or an edit of; returns the pieces that are left."""
-    left: list[Piece] = []
-    by_text: dict[bytes, list[Piece]] = {}
-    for _, _, old, _ in gaps:
-        for piece in old:
-            if piece.ids and piece.kind != "blank":
-                by_text.setdefault(piece.data, []).append(piece)
-    for _, _, _, new in gaps:
-        for item in new:
-            found = by_text.get(item.text)
-            if found:
-                item.old = found.pop(0)
-    taken = {id(item.old) for _, _, _, new in gaps for item in new if item.old is not None}
-    for _, _, old, new in gaps:
-        rest = [p for p in old if id(p) not in taken]
-        fresh = [i for i in new if i.old is None]
-        for piece, item in _edited(rest, fresh):
-            item.old = piece
-            taken.add(id(piece))
-        left += [p for p in rest if id(p) not in taken]
-    return left
-
-
-def _edited(old: "list[Piece]", new: list[Item]) -> "Iterator[tuple[Piece, Item]]":
-    """Yields in order which old piece was edited into which new item: of one kind, and alike or the only one."""
-    old = [p for p in old if p.kind != "blank" and p.ids]
-    new = [i for i in new if i.kind != "blank"]
-    if len(old) == 1 and len(new) == 1 and _class(old[0].kind) == _class(new[0].kind):
-        yield old[0], new[0]
-        return
-    if len(old) * len(new) > _PAIRS:
-        return
-    words = [_words(p.data) for p in old]
-    begin = 0
-    for item in new:
-        mine = _words(item.text)
-        scores = [
-            (_likeness(mine, words[k]), -k) for k in range(begin, len(old)) if _class(old[k].kind) == _class(item.kind)
-        ]
-        best, at = max(scores, default=(0.0, 0))
-        if best >= ALIKE:
-            yield old[-at], item
-            begin = -at + 1
-
-
-def _class(kind: str) -> str:
-    return "bullet" if kind == "ordered" else kind
-
-
-def _words(text: bytes) -> set[bytes]:
-    return set(text.translate(bytes(c if chr(c).isalnum() or c > 127 else 32 for c in range(256))).split())
-
-
-def _likeness(one: set[bytes], other: set[bytes]) -> float:
-    return len(one & other) / max(len(one), len(other), 1)
 
 
 # --- where everything stands --------------------------------------------------------------------------------
@@ -231,6 +92,7 @@ def _place(view: View, items: list[Item], tag: str, ops: "list[Op]") -> list[Sta
             ops.append(_replace(view.doc, piece.ids, piece.slots[0], at, items[n].kind, text))
             if _twin(run, titles):
                 ops[-1]["apart"] = True
+            _owe(ops[-1], run)
         elif stem:
             targets = [t for i in run if i.old is not None for t in i.old.ids]
             ops.append({"op": "move", "doc": view.doc, "targets": targets, "at": stem, "eol": piece.ending.decode()})
@@ -287,7 +149,15 @@ def _add(doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", s
     op: Op = {"op": "add", "doc": doc, "at": stem, "kinds": "".join(CODES[i.kind] for i in run), "blocks": texts}
     if _twin(run, titles):
         op["apart"] = True  # its writer saw the other one: two headings on purpose
+    _owe(op, run)
     return op
+
+
+def _owe(op: "Op", run: list[Item]) -> None:
+    """Notes where lines of these texts come from that their writer only left where they were."""
+    owed = {str(n): item.lines_from for n, item in enumerate(run) if item.lines_from}
+    if owed:
+        op["from"] = owed
 
 
 def _twin(run: list[Item], titles: "set[tuple[int, str]]") -> bool:

@@ -13,9 +13,10 @@ LISTS = ("bullet", "ordered", "row")
 class Piece:
     """Is a stretch of a view: its bytes, and the blocks that it shows (several where equal ones are shown once).
 
-    `ids` is empty for a blank line or heading that only the view puts there.  `placed` is None for what the next intake
-    must give a key: what hangs at the end of a section, or is shown elsewhere than its key says.  `bare` is the text
-    without the note that marks it as part of the open conflict `label`; `ending` the line end that the view added.
+    `ids` is empty for a blank line or heading that only the view puts there, because `entries` need it.  `placed` is
+    None for what the next intake must give a key: what hangs at the end of a section, or is shown elsewhere than its key
+    says.  `bare` is the text without the note that marks it as part of the open conflict `label`; `ending` the line end
+    that the view added.
     """
 
     __slots__ = (
@@ -150,20 +151,23 @@ class Outline:
         after = items[at].kind if at < len(items) else ""
         if run[0].kind == "row" and before == "paragraph" and items[at - 1].bare.lstrip().startswith(b"|"):
             before = "row"
-        lead = [Piece("blank", self.eol)] if _needs_blank(before, run[0].kind) else []
-        trail = [Piece("blank", self.eol)] if _needs_blank(run[-1].kind, after) else []
+        lead = [self._made_for("blank", self.eol, run[0])] if _needs_blank(before, run[0].kind) else []
+        trail = [self._made_for("blank", self.eol, run[-1])] if _needs_blank(run[-1].kind, after) else []
         items[at:at] = lead + run + trail
 
     def _make_heading(self, run: Run) -> None:
         """Puts a heading that nobody wrote at the end of the document; the next run that needs it finds it there."""
         level, title = title_of(run.section.rpartition(" > ")[2])
         text = b"#" * (level or 2) + b" " + title.encode("utf-8", "surrogateescape") + self.eol
-        heading = Piece("heading", text)
-        heading.entries = list(run.pieces[0].entries)
-        heading.agents = list(run.pieces[0].agents)
-        heading.time = run.pieces[0].time
+        heading = self._made_for("heading", text, run.pieces[0])
         self._insert(len(self.pieces), len(self.pieces), [heading])
         self._made[run.section] = heading
+
+    def _made_for(self, kind: str, text: bytes, cause: Piece) -> Piece:
+        """Returns a piece that only the view puts there; it is owed to those who wrote the text that needs it."""
+        piece = Piece(kind, text)
+        piece.entries, piece.agents, piece.time = list(cause.entries), list(cause.agents), cause.time
+        return piece
 
     def _find(self, section: str) -> "int | None":
         """Returns the first heading with this title (case apart only if none has it exactly), else that of a path A > B."""

@@ -67,7 +67,7 @@ def _shaped(out, name):
 def test_the_table_has_a_row_for_every_command_that_reports():
     assert set(_table()) == {
         *("append", "edit", "write", "forget", "restore", "resolve", "init", "compact", "compact --dry-run"),
-        *("show", "show --at", "rev", "log", "conflicts", "status", "check", "demo"),
+        *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "status", "check", "demo"),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
@@ -131,6 +131,11 @@ def test_show_rev_and_log(memory, inside):
     assert newest["id"] == shown["blocks"][-1]["entries"][0]
     assert (newest["agent"], newest["session"], newest["kind"], newest["why"]) == ("bob", "s1", "append", "because")
     assert (first["kind"], first["docs"], first["session"], first["why"]) == ("init", ["MEMORY.md"], None, None)
+    inside("edit", "--old", "- one", "--new", "- ONE")
+    assert shaped(inside("log", "-p", "--json"), "log -p")["entries"][0]["changes"][0]["added"] == "- ONE\n"
+    blamed = shaped(inside("blame", "--json"), "blame")
+    assert blamed["revision"] == json.loads(inside("rev", "--json").out)["revision"]
+    assert blamed["lines"][2]["authors"][0]["agent"] == "cli"
 
 
 def test_bytes_that_are_no_text_are_replaced_in_json_only(memory, inside):

@@ -26,7 +26,8 @@ def _on_a_terminal(*words):
     master, slave = pty.openpty()
     try:
         command = [sys.executable, "-m", "memshim", *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=slave, timeout=30, check=False)
+        plain = {**os.environ, "MEMSHIM_PAGER": "cat"}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=slave, timeout=30, check=False, env=plain)
         os.close(slave)
         slave = -1
         assert done.returncode == 0
@@ -88,9 +89,9 @@ def test_the_log_is_newest_first_and_takes_a_number_a_document_and_an_agent(memo
     assert words() == ["third", "third", "second", "first", "init"]
     assert words("-n", "2") == ["third", "third"]
     assert words("--doc", "topic.md") == ["second"]
-    assert words("--by", "bob") == ["third", "third", "first"]
-    assert words("--by", "EVE") == ["second"]
-    assert words("--by", "nobody") == []
+    assert words("--agent", "bob") == ["third", "third", "first"]
+    assert words("--agent", "EVE") == ["second"]
+    assert words("--agent", "nobody") == []
 
 
 def test_the_first_line_of_status_says_whether_all_is_well(memory, inside):

@@ -1,0 +1,106 @@
+"""The command that says who wrote each line: blame."""
+
+import click
+
+from memshim.cli.common import (
+    json_option,
+    open_to_read,
+    say,
+    say_json,
+    say_notes,
+    shorten,
+    store_options,
+    visible,
+    width,
+)
+from memshim.cli.pager import paged
+from memshim.cli.when import age
+from memshim.disk.layout import INDEX
+from memshim.errors import BadInput, NotFound
+from memshim.store.blame import Blamed, author, blame
+from memshim.store.history import revision_of
+from memshim.text.entry import Entry
+
+NAMES = 20
+"""The widest column of names; with more, or on a narrow terminal, they are cut."""
+
+
+@click.command()
+@click.argument("doc", default=INDEX, metavar="[DOC]")
+@click.option("--doc", "named", metavar="NAME", help="The document, as the other commands take it.")
+@click.option("-L", "lines", metavar="N[,M]", help="Only line N, or lines N to M.")
+@store_options
+@json_option
+def blame_command(
+    doc: str, named: str | None, lines: str | None, store: str | None, agent: str | None, as_json: bool
+) -> None:
+    """Say of each line who wrote it, how long ago and why.
+
+    `before` is what was there before memshim, `external` what was written outside it. A line that several wrote names them all.
+    """
+    opened = open_to_read(store, agent)
+    memory = opened.memory()
+    name = named or doc
+    id_ = memory.document_id(name)
+    if id_ not in memory.documents():
+        raise NotFound(f"There is no document {name}", f"There are: {', '.join(sorted(memory.documents().values()))}")
+    first, last = _range(lines)
+    rows = [row for row in blame(memory, id_) if first <= row.number <= (last or row.number)]
+    if as_json:
+        revision = revision_of(memory.view(id_).text)
+        say_json({"doc": name, "revision": revision, "lines": [_row_json(row) for row in rows]})
+        return
+    shown = table(rows)  # now, while the terminal can still be asked for its width
+    with paged():
+        for line in shown:
+            say(line)
+    say_notes(opened.notes)
+
+
+def _range(lines: str | None) -> tuple[int, int]:
+    if lines is None:
+        return 1, 0
+    first, comma, last = lines.partition(",")
+    if not first.isdigit() or not (last.isdigit() or not comma) or (comma and int(last) < int(first)):
+        raise BadInput(f"{lines[:80]!r} is no range of lines.", "For example: -L 7, or -L 7,12")
+    return int(first), int(last or first)
+
+
+def table(rows: list[Blamed]) -> list[str]:
+    """Returns the rows for people: id, names, age, line, why; on a narrow terminal without the id."""
+    room = width()
+    names = [", ".join(dict.fromkeys(author(e) for e in row.entries)) for row in rows]
+    column = min(max(map(len, names), default=0), NAMES if room >= 80 else 10)
+    digits = len(str(rows[-1].number)) if rows else 1
+    found = []
+    for row, name in zip(rows, names, strict=True):
+        entry = row.entries[0] if row.entries else None
+        head = f"{entry.id[-8:] if entry else '':<8}  " if room >= 80 else ""
+        head += f"{shorten(name, column):<{column}}  {age(entry.milliseconds) if entry else '':>4}  {row.number:>{digits}} │ "
+        text = visible(row.data.decode("utf-8", "replace").rstrip("\r\n"))
+        why = "; ".join(dict.fromkeys(e.why for e in row.entries if e.why)) if text.strip() else ""
+        found.append(head + fitted(text, f"  ({visible(why)})" if why else "", room - len(head)))
+    return found
+
+
+def fitted(text: str, why: str, room: int) -> str:
+    """Returns a text and its reason in so much room; the text comes first, and the reason gets what is left."""
+    if len(text) > room:
+        return text[: max(room - 1, 1)] + "…"
+    left = room - len(text)
+    return text + (why if len(why) <= left else why[: left - 2] + "…)" if left > 12 else "")
+
+
+def _row_json(row: Blamed) -> dict[str, object]:
+    return {
+        "line": row.number, "text": row.data.decode("utf-8", "replace").removesuffix("\n"),
+        "block": row.piece.ids[0] if row.piece.ids else None, "conflict": row.piece.label or None,
+        "authors": [_author_json(e) for e in row.entries],
+    }  # fmt: skip
+
+
+def _author_json(entry: Entry) -> dict[str, object]:
+    return {
+        "entry": entry.id, "agent": entry.agent, "name": author(entry), "session": entry.session or None,
+        "time": entry.milliseconds / 1000, "kind": entry.kind, "why": entry.why or None,
+    }  # fmt: skip
