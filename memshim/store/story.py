@@ -27,7 +27,7 @@ def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
     """Yields what an entry did, in its order; blank lines and places that it only fixed are left out."""
     for op in entry.ops:
         doc = memory.state.name(op["doc"]) if op.get("doc") else ""
-        new = [text for text in op.get("blocks") or () if text.strip()]
+        new = _written(memory, op)
         what = op.get("op")
         if what == "add" and new and not op.get("ids"):
             under = f"under {op['section']}" if op.get("section") else ""
@@ -44,6 +44,13 @@ def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
             remark = _remark(op)
             if remark:
                 yield Step(doc, [], [], remark)
+
+
+def _written(memory: "Memory", op: "Op") -> list[bytes]:
+    """Returns the texts that an operation's writer wrote: no blank lines, and no heading that the view had shown before."""
+    owed = op.get("from", {})
+    texts = enumerate(op.get("blocks") or ())
+    return [t for n, t in texts if t.strip() and not any(memory.entry(i) for i in owed.get(str(n), ()))]
 
 
 def _remark(op: "Op") -> str:
@@ -64,7 +71,7 @@ def _texts(memory: "Memory", blocks: list[str]) -> list[bytes]:
 
 def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
     """Returns a sign and the text to know an entry by: what it wrote (""), else what it took away or brought back."""
-    new = [text for _, _, _, text in entry.new_blocks() if text.strip()]
+    new = [text for op in entry.ops for text in _written(memory, op)]
     if new:
         return "", b" ".join(text.strip() for text in new[:20])
     for sign, kind in (("\u2212", "remove"), ("+", "restore")):

@@ -56,7 +56,7 @@ def test_the_options_stand_before_or_behind_the_text(memory, inside):
         assert inside(*words).code == 0, words
     assert inside("--doc", "t.md", "--agent", "bob", "show").out == b"- first\n- second\n- third\n"
     assert inside("--doc=t.md", "show").out == inside("show", "--doc=t.md").out
-    assert inside("log", "--by", "bob").out.count(b"\n") == 3
+    assert inside("log", "--agent", "bob").out.count(b"\n") == 3
 
 
 def test_a_section_is_found_or_made_and_the_reason_is_kept(memory, inside):
