@@ -6,7 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memshim.store.memory import Memory
     from memshim.text.entry import Entry
-    from memshim.text.facts import Facts
     from memshim.text.sections import Piece
 
 
@@ -28,11 +27,8 @@ def blame(memory: "Memory", doc: str) -> list[Blamed]:
     known: dict[str, Entry | None] = {}
     past = memory.snapshot.past
 
-    def block(name: str) -> "Facts | None":
-        return memory.state.facts.get(name) or past.block(name)
-
     lines = []
-    for number, line in enumerate(line_map(memory.view(doc), block), 1):
+    for number, line in enumerate(line_map(memory.view(doc), lambda name: memory.state.known(name, past)), 1):
         for name in line.entries:
             if name not in known:
                 known[name] = memory.entry(name)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memshim.store.memory import Memory
+    from memshim.text.conflict import Conflict
     from memshim.text.entry import Op
-    from memshim.text.fold import Conflict
     from memshim.text.view import View
 
 

@@ -132,7 +132,7 @@ def restoration(memory: Memory, name: str) -> "tuple[str, list[Op]]":
 
 def known(memory: Memory, blocks: "Iterable[str]") -> "list[Facts]":
     """Returns what is known of blocks, live or dead."""
-    found = (memory.state.facts.get(b) or memory.snapshot.past.block(b) for b in blocks)
+    found = (memory.state.known(b, memory.snapshot.past) for b in blocks)
     return [f for f in found if f is not None and f.defs]
 
 

@@ -26,7 +26,7 @@ class Step:
 def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
     """Yields what an entry did, in its order; blank lines and places that it only fixed are left out."""
     for op in entry.ops:
-        doc = memory.state.name(op["doc"]) if op.get("doc") else ""
+        doc = memory.state.names.name(op["doc"]) if op.get("doc") else ""
         new = _written(memory, op)
         what = op.get("op")
         if what == "add" and new and not op.get("ids"):
@@ -79,5 +79,7 @@ def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
         old = _texts(memory, named[:20])
         if old:
             return sign, b" ".join(text.strip() for text in old)
-    remarks = [f"{memory.state.name(op['doc'])} {_remark(op)}" if op.get("doc") else _remark(op) for op in entry.ops]
+    remarks = [
+        f"{memory.state.names.name(op['doc'])} {_remark(op)}" if op.get("doc") else _remark(op) for op in entry.ops
+    ]
     return "", "; ".join(r for r in remarks if r.strip()).encode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ it was made of.  The one exception, an entry named in another's `replaces`, take
 """
 
 from memshim.text import blocks as markdown
+from memshim.text.conflict import Conflict, find_conflicts
 from memshim.text.entry import Entry
 from memshim.text.facts import KINDS, Def, Facts
 from memshim.text.names import Names
@@ -13,7 +14,7 @@ from memshim.text.position import key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Any, Protocol
 
     from memshim.text.entry import Op
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
         def entry(self, entry: str) -> Entry | None: ...
 
         def folded(self, entry: str) -> bool: ...
-
-
-class Conflict:
-    """Is a clash that stays open: the live texts of one slot, and the entries that removed what one of them replaced."""
-
-    __slots__ = ("blocks", "label", "removers", "slot")
-
-    def __init__(self, slot: str, blocks: "list[Facts]", removers: "list[str]") -> None:
-        self.slot = slot
-        self.blocks = blocks
-        self.removers = removers
-        self.label = ""
 
 
 class State:
@@ -101,9 +90,17 @@ class State:
         return facts
 
     def _bring_back(self, block: str, cold: "Cold") -> Facts:
-        facts = self.facts[block] = cold.block(block) or Facts(block)
-        for entry in self.dropped:
-            facts.forget(entry)  # the segments still hold what a dropped entry said
+        facts = self.facts[block] = self.known(block, cold) or Facts(block)
+        return facts
+
+    def known(self, block: str, cold: "Cold") -> "Facts | None":
+        """Returns what is known of a block, live or dead, and leaves it where it is."""
+        facts = self.facts.get(block)
+        if facts is None:
+            facts = cold.block(block)
+            if facts is not None:
+                for entry in self.dropped:
+                    facts.forget(entry)  # the segments still hold what a dropped entry said
         return facts
 
     def _own(self, block: str) -> Facts:
@@ -220,38 +217,9 @@ class State:
     def conflicts(self, doc: "str | None" = None) -> "list[Conflict]":
         """Returns the open conflicts, labelled `c` and the shortest part of the slot's id that is not ambiguous."""
         if self._open is None:
-            self._open = self._find_conflicts()
+            everything = [f for live in self._by_document().values() for f in live]
+            self._open = find_conflicts(everything, self.facts, self.resolved.values())
         return [c for c in self._open if doc is None or self.doc_of(c.blocks[0]) == doc]
-
-    def _find_conflicts(self) -> list[Conflict]:
-        slots: dict[str, list[Facts]] = {}
-        for facts in (f for live in self._by_document().values() for f in live):
-            slots.setdefault(facts.definition().slot, []).append(facts)
-        found = []
-        for slot, alive in slots.items():
-            if len(alive) == 1 and not alive[0].definition().targets:
-                continue
-            texts = {f.definition().text.rstrip(b"\r\n") for f in alive}
-            removers = sorted({e for f in alive for e in self._removers(f)})
-            ids = {f.id for f in alive}
-            if (len(texts) > 1 or removers) and not any(ids <= set(r) for r in self.resolved.values()):
-                alive.sort(key=lambda f: f.definition().rank())
-                found.append(Conflict(slot, alive, removers))
-        found.sort(key=lambda c: c.slot)
-        for conflict in found:
-            size = 3
-            while any(c is not conflict and c.slot.startswith(conflict.slot[:size]) for c in found):
-                size += 1
-            conflict.label = "c" + conflict.slot[:size]
-        return found
-
-    def _removers(self, facts: Facts) -> "Iterator[str]":
-        """Yields the entries that removed a block which this one replaced, each not having seen the other."""
-        own = facts.definition()
-        for target in own.targets:
-            old = self.facts.get(target)
-            if old is not None and old.kills.get(own.entry) == "replace":
-                yield from (e for e in old.killers() if old.kills[e] == "remove")
 
     # -- snapshots ------------------------------------------------------------------------------------------
 

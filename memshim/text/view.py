@@ -9,8 +9,9 @@ from memshim.text.sections import Outline, Piece, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from memshim.text.conflict import Conflict
     from memshim.text.facts import Facts
-    from memshim.text.fold import Conflict, State
+    from memshim.text.fold import State
 
 SHOWN_ONCE = ("bullet", "ordered", "row", "heading", "fence", "comment")
 
