@@ -26,6 +26,7 @@ COMMANDS = {
     "log": ("log", "Who changed what, newest first."),
     "blame": ("blame", "Who wrote each line, when and why."),
     "conflicts": ("read", "List open clashes, with both texts."),
+    "lost": ("lost", "List overwritten updates, and what became of them."),
     "status": ("health", "How the store is."),
     "check": ("health", "Verify the store's invariants."),
     "merge-file": ("merge", "Merge three versions of a file; works as a git merge driver."),

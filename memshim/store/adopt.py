@@ -9,7 +9,7 @@ import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnusable, NotFound
-from memshim.store import intake, rename
+from memshim.store import intake, lost, rename
 from memshim.store.history import revision_of
 from memshim.store.turn import Turn, is_index
 from memshim.text.origin import nearest
@@ -62,6 +62,7 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
     written = max(found[1].st_mtime, found[1].st_ctime)  # a backup that was moved back has an old st_mtime
     if adopt_text(turn, doc, data, written):
         turn.history(doc).confirm(revision_of(data), turn.layout.document(name))  # it is on disk, and taken in
+    turn.standing[doc] = data
     return data
 
 
@@ -90,7 +91,22 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     foreign, base = base_of(turn, doc, data, written)
     if foreign:
         _take_in(turn, doc, data, base)
+    elif published is not None and published.confirmed and written >= published.confirmed:
+        _note_old_copy(turn, doc, data, written)
     return foreign
+
+
+def _note_old_copy(turn: Turn, doc: str, data: bytes, written: float) -> None:
+    """Notes what an old copy, which will be published over, has wiped out; each time it was written is noted once."""
+    view, standing, found = turn.memory.view(doc), lost.standing(turn, doc), revision_of(data)
+    if data in (view.text, standing):
+        return
+    if any(e.extra.get("found") == found and e.milliseconds / 1000 >= written for e in turn.memory.new.values()):
+        return
+    ruling = lost.rule(turn.memory, view, lost.overwritten(view, standing, data, data), found, True)
+    if ruling.ops:
+        turn.record("adopt", EXTERNAL, ruling.ops, extra={"found": found, "base": found, **ruling.extra})
+        turn.notes += lost.told(turn.name(doc), ruling.extra)
 
 
 def reclaim(turn: Turn, doc: str, data: bytes) -> bool:
@@ -144,6 +160,7 @@ def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None
     if taken.entry is not None:
         turn.taken_in += 1
         turn.notes.append(f"Took in a change of {turn.name(doc)} that was made outside memshim.")
+        turn.notes += lost.told(turn.name(doc), taken.entry.extra)
         if taken.merged.conflicts:
             count = len(taken.merged.conflicts)
             turn.notes.append(f"{count} of its changes clash; both texts are kept: memshim conflicts")

@@ -4,6 +4,7 @@ Adoption brings what stands on disk, agents' tools what they wrote; both come he
 """
 
 from memshim.errors import DocumentUnusable
+from memshim.store import lost
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn
 from memshim.text.intake import operations
@@ -63,12 +64,19 @@ def take_in(
         path = turn.layout.document(turn.name(doc))
         raise DocumentUnusable(f"{path} was changed, and is too large to merge: {error}.", "Split it.") from error
     ops: list[Op] = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
+    wiped = lost.overwritten(view, lost.standing(turn, doc), base, target)
+    if source.kind == "adopt":  # a guess at what the writer had seen: see the rules
+        ruling = lost.rule(turn.memory, view, wiped, revision_of(base), bool(base) and not any(i for i, _ in pieces))
+    else:
+        ruling = lost.note(doc, wiped)
+    ops += ruling.ops
     if not turn.memory.state.made(doc):
         named = {"name": turn.name(doc)} if turn.name(doc) != doc else {}
         ops.insert(0, {"op": "doc", "do": "create", "doc": doc, **named})
     entry = None
     if ops:
-        extra = {"base": revision_of(base), **settled(merged), **source.extra}
+        told = {**settled(merged), **ruling.extra, **lost.mass(view, ops)}
+        extra = {"base": revision_of(base), **told, **source.extra}
         if found is not None:
             extra["found"] = revision_of(found)
         entry = turn.record(source.kind, source.agent, ops, session=source.session, id=source.id, extra=extra)

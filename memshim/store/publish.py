@@ -128,8 +128,10 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     files.sync_folder(turn.layout.root)
     history.confirm(revision, path)
     if displaced is None or displaced[0] == data or history.knows(revision_of(displaced[0])):
+        turn.standing[doc] = view.text
         return True
     adopt.adopt_text(turn, doc, displaced[0], displaced[1].st_mtime)
+    turn.standing[doc] = view.text
     return False
 
 

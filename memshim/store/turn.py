@@ -24,7 +24,8 @@ class Turn:
 
     `notes` are sentences for whoever runs the command, `unusable` the documents that cannot be read or replaced,
     `wait` how many seconds a document that is missing or empty is still left alone, `taken_in` how many foreign changes
-    became entries, `reclaimed` the documents whose published text was looked at for lost entries.
+    became entries, `reclaimed` the documents whose published text was looked at for lost entries, `standing` the text that
+    each document was last seen to have on disk.
     """
 
     def __init__(self, layout: Layout, replica: str) -> None:
@@ -36,6 +37,7 @@ class Turn:
         self.wait = 0.0
         self.taken_in = 0
         self.reclaimed: set[str] = set()
+        self.standing: dict[str, bytes] = {}
         self._histories: dict[str, History] = {}
         self._found: dict[str, str] = {}  # documents that nobody has taken in yet, id to name
 

@@ -41,3 +41,11 @@ def test_of_equally_near_ones_it_is_the_newest_only_if_the_writer_had_time_to_se
     one, two, three = (START + b"- %s\n" % w for w in (b"one", b"two", b"three"))
     assert nearest(START, [three, two, one], True) == 0
     assert nearest(START, [three, two, one], False) == 1
+
+
+def test_whoever_deletes_most_of_a_text_is_known_by_the_lines_that_they_kept():
+    old = b"# M\n- one\n"
+    new = old + b"".join(b"- %d\n" % n for n in range(30))
+    assert nearest(old + b"- 1\n- 2\n- 3\n", [new, old], False) == 0
+    assert nearest(old + b"- mine\n- 2\n", [new, old], False) == 1  # noted twice by two writers: no proof
+    assert nearest(old + b"- mine\n- a\n- b\n- c\n- 1\n- 2\n- 3\n", [new, old], False) == 1
