@@ -67,7 +67,7 @@ def _shaped(out, name):
 def test_the_table_has_a_row_for_every_command_that_reports():
     assert set(_table()) == {
         *("append", "edit", "write", "forget", "restore", "resolve", "init", "compact", "compact --dry-run"),
-        *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "status", "check", "demo"),
+        *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "lost", "status", "check", "demo"),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
