@@ -25,6 +25,7 @@ COMMANDS = {
     "rev": ("read", "Print a document's revision."),
     "log": ("log", "Who changed what, newest first."),
     "blame": ("blame", "Who wrote each line, when and why."),
+    "diff": ("diff", "What changed between revisions, or since a time or session."),
     "conflicts": ("read", "List open clashes, with both texts."),
     "lost": ("lost", "List overwritten updates, and what became of them."),
     "status": ("health", "How the store is."),

@@ -14,8 +14,10 @@ from memshim.cli.common import (
     visible,
     write_bytes,
 )  # fmt: skip
+from memshim.cli.when import moment
 from memshim.errors import NotFound
-from memshim.store.history import History, digits_of
+from memshim.store.earlier import text_at, text_of
+from memshim.store.history import revision_of
 from memshim.text.sections import Piece
 from memshim.text.view import readable
 
@@ -23,18 +25,20 @@ from memshim.text.view import readable
 @click.command()
 @store_options
 @doc_option
-@click.option("--at", metavar="REV", help="As it was at this revision.")
+@click.option("--at", metavar="REV|TIME", help="As it was at this revision (7 or more hex digits), or at this time.")
 @json_option
 def show_command(store: str | None, agent: str | None, doc: str, at: str | None, as_json: bool) -> None:
     """Print the merged document, journals' tails included."""
     opened = open_to_read(store, agent)
     if at is not None:
         memory = opened.memory()
-        found = History(opened.layout, memory.document_id(doc)).find(digits_of(at) or "")
+        id_, digits = memory.document_id(doc), at.strip().lower()
+        is_revision = len(digits) >= 7 and not digits.strip("0123456789abcdef")
+        text = text_of(memory, id_, digits) if is_revision else text_at(memory, id_, moment(at))
         if as_json:
-            say_json({"doc": doc, "revision": found.digest, "text": found.text.decode("utf-8", "replace")})
+            say_json({"doc": doc, "revision": revision_of(text), "text": text.decode("utf-8", "replace")})
         else:
-            write_bytes(found.text)
+            write_bytes(text)
         return
     memory = opened.memory()
     id_ = memory.document_id(doc)

@@ -1,6 +1,5 @@
 """The commands that change a store: init, append (its help), edit, write, forget, restore, resolve, compact."""
 
-import difflib
 import sys
 
 import click
@@ -225,7 +224,6 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
 
 
 def _diff(name: str, before: bytes, after: bytes) -> str:
-    def lines(text: bytes) -> list[str]:
-        return [line + "\n" for line in text.decode("utf-8", "replace").removesuffix("\n").split("\n")] if text else []
+    from memshim.cli.diff import unified
 
-    return "".join(difflib.unified_diff(lines(before), lines(after), f"{name} (on disk)", f"{name} (merged)"))
+    return "".join(unified(f"{name} (on disk)", f"{name} (merged)", before, after)).encode("utf-8", "replace").decode()

@@ -11,6 +11,7 @@ from memshim.disk import files, locks
 from memshim.disk.layout import Layout
 from memshim.errors import DocumentUnusable, StoreUnusable
 from memshim.store import identity, journal, snapshot
+from memshim.store.earlier import NoPast
 from memshim.store.history import History
 from memshim.store.memory import Memory
 from memshim.store.segment import Segment
@@ -21,8 +22,6 @@ from memshim.text.view import view
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from memshim.text.entry import Entry
 
 
 class Finding:
@@ -115,23 +114,10 @@ def _torn(path: str, start: int, end: int) -> bool:
 def _fold(memory: Memory) -> "Iterator[Finding]":
     """Folds everything once more from the first entry: a snapshot must not say anything else."""
     state = State()
-    state.apply(memory.entries(), _NoPast())
+    state.apply(memory.entries(), NoPast())
     for doc, name in memory.documents().items():
         if view(state, doc).text != memory.view(doc).text:
             yield Finding("must", "fold", name, f"The snapshot's {name} is not what its entries say.")
-
-
-class _NoPast:
-    """Is the past of a fold that begins with nothing."""
-
-    def block(self, block: str) -> None:
-        return None
-
-    def entry(self, entry: str) -> "Entry | None":
-        return None
-
-    def folded(self, entry: str) -> bool:
-        return False
 
 
 def _shown(layout: Layout) -> "Iterator[Finding]":

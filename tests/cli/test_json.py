@@ -68,6 +68,7 @@ def test_the_table_has_a_row_for_every_command_that_reports():
     assert set(_table()) == {
         *("append", "edit", "write", "forget", "restore", "resolve", "init", "compact", "compact --dry-run"),
         *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "lost", "status", "check", "demo"),
+        *("diff",),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
@@ -133,6 +134,9 @@ def test_show_rev_and_log(memory, inside):
     assert (first["kind"], first["docs"], first["session"], first["why"]) == ("init", ["MEMORY.md"], None, None)
     inside("edit", "--old", "- one", "--new", "- ONE")
     assert shaped(inside("log", "-p", "--json"), "log -p")["entries"][0]["changes"][0]["added"] == "- ONE\n"
+    compared = shaped(inside("diff", revision["revision"][:7], "--json"), "diff")
+    assert compared["from"] == revision["revision"]
+    assert "\n-- one\n+- ONE\n" in compared["diff"]
     blamed = shaped(inside("blame", "--json"), "blame")
     assert blamed["revision"] == json.loads(inside("rev", "--json").out)["revision"]
     assert blamed["lines"][2]["authors"][0]["agent"] == "cli"
