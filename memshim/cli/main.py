@@ -19,6 +19,7 @@ COMMANDS = {
     "write": ("write", "Replace a whole document from standard input."),
     "forget": ("write", "Remove a note for good."),
     "restore": ("write", "Take a removal back."),
+    "undo": ("undo", "Take back what an entry did."),
     "resolve": ("write", "Settle a clash."),
     "compact": ("write", "Fold the journals into the documents."),
     "show": ("read", "Print a document."),

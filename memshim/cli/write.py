@@ -90,8 +90,8 @@ def edit_command(
     try:
         change = opened.edit(text_in(old), text_in(new), doc=doc, expected=expect, strict=strict, why=why)
     except RevisionMismatch as error:
-        return _refused(error, as_json)
-    _changed(change, as_json)
+        return refused(error, as_json)
+    changed(change, as_json)
     return 0
 
 
@@ -113,12 +113,13 @@ def write_command(
     try:
         change = opened.write(text, doc=doc, expected=expect, strict=strict, why=why)
     except RevisionMismatch as error:
-        return _refused(error, as_json)
-    _changed(change, as_json)
+        return refused(error, as_json)
+    changed(change, as_json)
     return 0
 
 
-def _changed(change: Change, as_json: bool) -> None:
+def changed(change: Change, as_json: bool) -> None:
+    """Prints what a change did."""
     if as_json:
         say_json(
             {"id": change.id or None, "doc": change.doc, "revision": change.revision, "merged": change.merged,
@@ -134,7 +135,8 @@ def _changed(change: Change, as_json: bool) -> None:
     say_notes(change.notes)
 
 
-def _refused(error: RevisionMismatch, as_json: bool) -> int:
+def refused(error: RevisionMismatch, as_json: bool) -> int:
+    """Prints both texts of what clashed; for a program as JSON, and returns the exit code, else raises it again."""
     clashes = [
         {
             "base": b.decode("utf-8", "replace"),
@@ -170,7 +172,7 @@ def forget_command(
         raise BadInput("forget takes an ID or --text, one of them.", 'For example: memshim forget --text "use pip"')
     opened = open_store(store, agent)
     change = opened.forget(id, text=text_in(text) if text is not None else None, doc=doc, why=why)
-    _changed(change, as_json)
+    changed(change, as_json)
 
 
 @click.command()
@@ -181,7 +183,7 @@ def forget_command(
 def restore_command(what: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Take a removal back: of an entry, of a forget, or of a removed document by its NAME."""
     change = open_store(store, agent).restore(what, why=why)
-    _changed(change, as_json)
+    changed(change, as_json)
 
 
 @click.command()
@@ -193,7 +195,7 @@ def restore_command(what: str, store: str | None, agent: str | None, why: str, a
 def resolve_command(id: str, keep: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Settle a clash: `ours` is the text that came first, `theirs` the other, see memshim conflicts."""
     change = open_store(store, agent).resolve(id, keep, why=why)
-    _changed(change, as_json)
+    changed(change, as_json)
 
 
 @click.command()

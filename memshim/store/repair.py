@@ -4,12 +4,36 @@ import os
 
 from memshim.disk import files
 from memshim.disk.layout import Layout
-from memshim.store import journal, snapshot
-from memshim.store.check import Finding
+from memshim.errors import NoStore
+from memshim.store import identity, journal, snapshot
+from memshim.store.check import Finding, check
 from memshim.store.snapshot import Past, Snapshot
 from memshim.text import record
 from memshim.text.entry import Entry, from_record
 from memshim.text.fold import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memshim.store.store import Store
+
+
+def verify(store: "Store", repair_too: bool) -> tuple[list[str], list[Finding]]:
+    """Returns what was repaired (nothing unless asked to), and what is (still) not as it should be; see `Store.check`."""
+    layout = store.layout
+    if not layout.is_store():
+        raise NoStore(f"{layout.root} is no store yet.", "To make one of it: memshim init")
+    layout.check_owner()
+    with store.lock(store.lock_timeout):
+        found = check(layout)
+        if not repair_too:
+            return [], found
+        identity.require_writable(layout)
+        done = repair(layout, found)
+        if done:  # what stood in the way may have hidden something else
+            done += repair(layout, check(layout))
+    store.compact()
+    with store.lock(store.lock_timeout):
+        return done, check(layout)
 
 
 def repair(layout: Layout, findings: list[Finding]) -> list[str]:

@@ -158,6 +158,7 @@ def _decode(layout: Layout, digest: str, meta: "dict[str, Any]", record_texts: l
         state.facts[facts.id] = facts
     state.docs = meta["docs"]
     state.resolved = meta["resolved"]
+    state.reopened = meta.get("reopened", {})
     state.dropped = set(meta["dropped"])
     state.headings = meta["headings"]
     state.latest = meta["latest"]
@@ -186,6 +187,7 @@ def save(layout: Layout, snapshot: Snapshot, new: "Iterable[Entry]", frozen: "It
         "journals": snapshot.journals,
         "docs": state.docs,
         "resolved": state.resolved,
+        "reopened": state.reopened,
         "dropped": sorted(state.dropped),
         "headings": state.headings,
         "hot": [_facts_out(f, texts) for _, f in sorted(state.facts.items())],

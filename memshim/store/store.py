@@ -8,7 +8,7 @@ from functools import partial
 from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
 from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable
-from memshim.store import adopt, append, change, compact, create, identity, publish
+from memshim.store import adopt, append, change, compact, create, publish
 from memshim.store.history import History, digits_of, now_ms
 from memshim.store.memory import Memory
 from memshim.store.result import Change, View
@@ -196,6 +196,15 @@ class Store:
         """
         return self._change(why, lambda turn: change.resolve(turn, label, keep))
 
+    def undo(self, id: str | None = None, *, why: str = "") -> Change:
+        """Takes back what an entry did (default: the newest of this agent), an undo too; merged with what came after it.
+
+        Raises NotFound where nothing of it is left, RevisionMismatch where the merge clashes; nothing is changed then.
+        """
+        from memshim.store import undo as undoing
+
+        return self._change(why, lambda turn: undoing.undo(turn, id, self.agent))
+
     def _change(self, why: str, decide: "Callable[[Turn], change.Plan]") -> Change:
         """Decides, records and publishes under one lock; the entry is durable before anything is published."""
         with self.turn() as turn:
@@ -266,23 +275,9 @@ class Store:
 
         Without `repair` nothing is changed.  Raises NoStore for a folder that is no store.
         """
-        from memshim.store import check as checker
         from memshim.store import repair as repairer
 
-        if not self.layout.is_store():
-            raise NoStore(f"{self.layout.root} is no store yet.", "To make one of it: memshim init")
-        self.layout.check_owner()
-        with self._lock(self.lock_timeout):
-            found = checker.check(self.layout)
-            if not repair:
-                return [], found
-            identity.require_writable(self.layout)
-            done = repairer.repair(self.layout, found)
-            if done:  # what stood in the way may have hidden something else
-                done += repairer.repair(self.layout, checker.check(self.layout))
-        self.compact()
-        with self._lock(self.lock_timeout):
-            return done, checker.check(self.layout)
+        return repairer.verify(self, repair)
 
     def conflicts(self) -> list[change.Clash]:
         """Returns the open conflicts, with both texts, their authors and times."""
@@ -298,13 +293,14 @@ class Store:
         """
         self._require()
         waiting = self.lock_timeout if timeout is None else timeout
-        with self._lock(waiting):
+        with self.lock(waiting):
             turn = open_turn(self.layout)
             if take_in:
                 adopt.adopt_all(turn)
             yield turn
 
-    def _lock(self, timeout: float) -> "contextlib.AbstractContextManager[object]":
+    def lock(self, timeout: float) -> "contextlib.AbstractContextManager[object]":
+        """Returns the store's lock, to be entered; raises LockTimeout then."""
         return locks.sidecar(self.layout.path("lock"), timeout, self.agent, quick=self.quick)
 
     def _require(self) -> None:

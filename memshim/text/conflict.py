@@ -51,4 +51,4 @@ def _removers(facts: "Facts", hot: "dict[str, Facts]") -> "Iterator[str]":
     for target in own.targets:
         old = hot.get(target)
         if old is not None and old.kills.get(own.entry) == "replace":
-            yield from (e for e in old.killers() if old.kills[e] == "remove")
+            yield from (e for e in old.killers() if old.kills.get(e) == "remove")

@@ -10,6 +10,18 @@ KINDS = {
 CODES = {kind: code for code, kind in KINDS.items()}
 
 
+def taken_back(undone: "dict[str, list[str]]") -> set[str]:
+    """Returns the entries that a restoration takes back, itself not taken back; `undone` is restoration -> entries.
+
+    So what was undone and done again stands.  A restoration names only what is older than it, and ids begin with the time.
+    """
+    gone: set[str] = set()
+    for entry in sorted(undone, reverse=True):
+        if entry not in gone:
+            gone.update(undone[entry])
+    return gone
+
+
 class Def:
     """Is what one entry says a block is: its text, and where it stands."""
 
@@ -73,36 +85,62 @@ class Facts:
         self.id = id
         self.defs: dict[str, Def] = {}
         self.kills: dict[str, str] = {}  # entry -> "remove" or "replace"
-        self.undone: dict[str, list[str]] = {}  # restoring entry -> the entries whose kills it takes back
+        self.undone: dict[
+            str, list[str]
+        ] = {}  # restoring entry -> the entries of which it takes back what they did here
         self.moves: dict[str, tuple[str, str, str]] = {}  # entry -> time, key, line end
 
     def definition(self) -> Def:
-        """Returns the definition that counts: the earliest (several entries may carry on one id)."""
+        """Returns the definition that counts: the earliest that stands (several entries may carry on one id)."""
         if len(self.defs) == 1:
             return next(iter(self.defs.values()))
-        return min(self.defs.values(), key=Def.rank)
+        return min(self.said() or self.defs.values(), key=Def.rank)
+
+    def taken_back(self) -> set[str]:
+        """Returns the entries of which nothing counts any more that they said of this block."""
+        return taken_back(self.undone) if self.undone else set()
+
+    def said(self) -> "list[Def]":
+        """Returns the definitions that stand."""
+        gone = self.taken_back()
+        return [said for entry, said in self.defs.items() if entry not in gone]
 
     def killers(self) -> "list[str]":
-        """Returns the entries whose tombstones stand: those that no restoration had seen."""
-        if not self.kills:
-            return []
-        undone = {entry for seen in self.undone.values() for entry in seen}
-        return [entry for entry in self.kills if entry not in undone]
+        """Returns the entries whose tombstones stand, because no restoration had seen them; and those that took back
+        all that ever defined the block."""
+        if not self.undone:
+            return list(self.kills)
+        gone = self.taken_back()
+        found = [entry for entry in self.kills if entry not in gone]
+        if gone.issuperset(self.defs):
+            found += [e for e, seen in self.undone.items() if e not in gone and not self.defs.keys().isdisjoint(seen)]
+        return found
 
     def alive(self) -> bool:
-        """Tells whether the block is defined and no tombstone on it stands."""
+        """Tells whether a definition of the block stands, and no tombstone on it."""
         return bool(self.defs) and not self.killers()
 
     def place(self) -> "str | None":
         """Returns the key where the block stands, or None where it hangs at the end of its section."""
-        return self._last_move()[2] if self.moves else self.definition().at
+        last = self._last_move()
+        return last[2] if last is not None else self.definition().at
+
+    def is_moved(self) -> bool:
+        """Tells whether a move of the block stands."""
+        return self._last_move() is not None
 
     def eol(self) -> str:
         """Returns the line end that was fixed with the place of a text that has none of its own, or ""."""
-        return self._last_move()[3] if self.moves else ""
+        last = self._last_move()
+        return last[3] if last is not None else ""
 
-    def _last_move(self) -> tuple[str, str, str, str]:
-        return max((time, entry, at, eol) for entry, (time, at, eol) in self.moves.items())
+    def _last_move(self) -> "tuple[str, str, str, str] | None":
+        if not self.moves:
+            return None
+        gone = self.taken_back()
+        return max(
+            ((t, entry, at, eol) for entry, (t, at, eol) in self.moves.items() if entry not in gone), default=None
+        )
 
     def forget(self, entry: str) -> None:
         """Takes away what this entry said."""

@@ -8,7 +8,7 @@ it was made of.  The one exception, an entry named in another's `replaces`, take
 from memshim.text import blocks as markdown
 from memshim.text.conflict import Conflict, find_conflicts
 from memshim.text.entry import Entry
-from memshim.text.facts import KINDS, Def, Facts
+from memshim.text.facts import KINDS, Def, Facts, taken_back
 from memshim.text.names import Names
 from memshim.text.position import key
 
@@ -36,6 +36,7 @@ class State:
         self.facts: dict[str, Facts] = {}
         self.docs: dict[str, dict[str, list[Any]]] = {}  # doc -> entry -> [do, time, name or undone entries]
         self.resolved: dict[str, list[str]] = {}  # entry -> blocks
+        self.reopened: dict[str, list[str]] = {}  # entry -> the entries whose settlements it takes back
         self.dropped: set[str] = set()
         self.headings: dict[str, dict[str, dict[str, str]]] = {}  # doc -> title -> slot -> time, of replaced headings
         self.latest = ""
@@ -71,14 +72,18 @@ class State:
         self.dropped.add(entry)
         old = cold.entry(entry)
         if old is not None:
-            for block in _named(old):
+            for block in named(old):
                 self._thaw(block, cold).forget(entry)
         else:
             for facts in self.facts.values():  # gathered before, and in no snapshot yet
                 facts.forget(entry)
-        self.resolved.pop(entry, None)
+        self._unresolve(entry)
         for tags in self.docs.values():
             tags.pop(entry, None)
+
+    def _unresolve(self, entry: str) -> None:
+        self.resolved.pop(entry, None)
+        self.reopened.pop(entry, None)
 
     def _thaw(self, block: str, cold: "Cold") -> Facts:
         """Returns the hot facts of a block, brought back from the past if need be, with those of what it replaced."""
@@ -144,6 +149,8 @@ class State:
                     self._thaw(target, cold).moves[entry.id] = (entry.time, key(op["at"], n), op.get("eol", ""))
             elif what == "resolve":
                 self.resolved[entry.id] = list(op["settles"])
+                if op.get("undoes"):
+                    self.reopened[entry.id] = list(op["undoes"])
             elif what == "doc":
                 said = op.get("undoes", []) if op["do"] in ("delete", "restore") else op.get("name", "")
                 self.docs.setdefault(op["doc"], {})[entry.id] = [op["do"], entry.time, said]
@@ -196,14 +203,22 @@ class State:
     def deleters(self, doc: str) -> "list[str]":
         """Returns the entries whose deletion of this document stands, oldest first."""
         tags = self.docs.get(doc, {})
-        undone = {e for do, _, said in tags.values() if do == "restore" for e in said}
-        standing = [(time, e) for e, (do, time, _) in tags.items() if do == "delete" and e not in undone]
-        return [e for _, e in sorted(standing)]
+        gone = self._taken_back(doc)
+        return [
+            e for _, e in sorted((time, e) for e, (do, time, _) in tags.items() if do == "delete" and e not in gone)
+        ]
+
+    def is_undone(self, doc: str, entry: str) -> bool:
+        """Tells whether what an entry said of a document was taken back."""
+        return entry in self._taken_back(doc)
+
+    def _taken_back(self, doc: str) -> "set[str]":
+        return taken_back({e: said for e, (do, _, said) in self.docs.get(doc, {}).items() if do == "restore"})
 
     def made(self, doc: str) -> bool:
         """Tells whether a creation of the document stands, whether or not it has text."""
         tags = self.docs.get(doc, {})
-        gone = {seen for e in self.deleters(doc) for seen in tags[e][2]}
+        gone = {seen for e in self.deleters(doc) for seen in tags[e][2]} | self._taken_back(doc)
         return any(do == "create" and e not in gone for e, (do, _, _) in tags.items())
 
     def deletion(self, doc: str) -> "list[Op]":
@@ -218,8 +233,12 @@ class State:
         """Returns the open conflicts, labelled `c` and the shortest part of the slot's id that is not ambiguous."""
         if self._open is None:
             everything = [f for live in self._by_document().values() for f in live]
-            self._open = find_conflicts(everything, self.facts, self.resolved.values())
+            self._open = find_conflicts(everything, self.facts, self._settled())
         return [c for c in self._open if doc is None or self.doc_of(c.blocks[0]) == doc]
+
+    def _settled(self) -> "list[list[str]]":
+        gone = taken_back(self.reopened)
+        return [blocks for entry, blocks in self.resolved.items() if entry not in gone]
 
     # -- snapshots ------------------------------------------------------------------------------------------
 
@@ -270,12 +289,13 @@ class State:
             for title, slots in titles.items():
                 self.headings.setdefault(doc, {}).setdefault(title, {}).update(slots)
         self.resolved.update(other.resolved)
+        self.reopened.update(other.reopened)
         self.latest = max(self.latest, other.latest)
         for gone in self.dropped:
             old_entry = cold.entry(gone)
-            for block in _named(old_entry) if old_entry is not None else ():
+            for block in named(old_entry) if old_entry is not None else ():
                 self._thaw(block, cold)
-            self.resolved.pop(gone, None)
+            self._unresolve(gone)
             for tags in self.docs.values():
                 tags.pop(gone, None)
         for facts in list(self.facts.values()):
@@ -286,7 +306,7 @@ class State:
                 facts.forget(entry)
 
 
-def _named(entry: Entry) -> "set[str]":
+def named(entry: Entry) -> "set[str]":
     """Returns every block that an entry says something about."""
     names = {block for _, _, block, _ in entry.new_blocks()}
     for op in entry.ops:

@@ -70,7 +70,9 @@ def origins(facts: "Facts", block: "Lookup") -> list[list[str]]:
                     result[at].append(name)
                 wanted.clear()
         for at in wanted.values():
-            result[at] += [d.entry for d in sorted(here.defs.values(), key=Def.rank) if d.text == said.text]
+            result[at] += [
+                d.entry for d in sorted(here.said() or here.defs.values(), key=Def.rank) if d.text == said.text
+            ]
     return result
 
 

@@ -4,6 +4,8 @@ A document's first name is its id, unless it was created with another one.  An a
 names its document as its writer knows it; what that meant follows from the entries that gave names before it.
 """
 
+from memshim.text.facts import taken_back
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -15,12 +17,16 @@ class Names:
     """Is the names of a state's documents; `given` are those that some entry gave, as (time, entry, document, name)."""
 
     def __init__(self, docs: "Docs") -> None:
+        gone = {
+            doc: taken_back({e: said for e, (do, _, said) in tags.items() if do == "restore"})
+            for doc, tags in docs.items()
+        }
         self._made = {d: min(t for do, t, _ in tags.values()) for d, tags in docs.items() if tags}
         self.given = sorted(
             (time, entry, doc, str(said))
             for doc, tags in docs.items()
             for entry, (do, time, said) in tags.items()
-            if do in ("create", "rename") and said
+            if do in ("create", "rename") and said and entry not in gone[doc]
         )
         self._now = {doc: name for _, _, doc, name in self.given}
         self._changed = {*self._now, *self._now.values(), *(name for *_, name in self.given)}

@@ -66,7 +66,7 @@ class Piece:
     def add(self, facts: "Facts") -> None:
         """Notes one more block that this piece shows."""
         self.ids.append(facts.id)
-        for said in facts.defs.values():
+        for said in facts.said():
             self.slots.append(said.slot)
             if said.entry not in self.entries:
                 self.entries.append(said.entry)

@@ -82,7 +82,7 @@ def _placed_pieces(placed: "list[Facts]", eol: bytes) -> "list[Piece]":
 
 def _piece(facts: "Facts", eol: bytes) -> Piece:
     said = facts.definition()
-    if said.text.endswith(b"\n") or (said.section is None and not facts.moves):
+    if said.text.endswith(b"\n") or (said.section is None and not facts.is_moved()):
         return Piece(said.kind, said.text, facts)
     fixed = facts.eol().encode()
     piece = Piece(said.kind, said.text + (fixed or eol), facts)  # what was appended is always a whole line

@@ -68,7 +68,7 @@ def test_the_table_has_a_row_for_every_command_that_reports():
     assert set(_table()) == {
         *("append", "edit", "write", "forget", "restore", "resolve", "init", "compact", "compact --dry-run"),
         *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "lost", "status", "check", "demo"),
-        *("diff",),
+        *("diff", "undo", "undo --dry-run", "undo with exit 12"),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
@@ -102,6 +102,24 @@ def test_the_commands_that_change(memory, inside):
     gone = shaped(inside("forget", "--text", "one", "--json"), "forget")
     back = shaped(inside("restore", gone["id"], "--json"), "restore")
     assert len({done["id"], gone["id"], back["id"]}) == 3
+
+
+def test_undo(memory, inside):
+    base = inside("show").out
+    first = shaped(inside("edit", "--old", "- two", "--new", "- TWO", "--json"), "edit")
+    plan = shaped(inside("undo", "--dry-run", "--json"), "undo --dry-run")
+    assert plan["undoes"] == first["id"]
+    assert "-- TWO\n+- two\n" in plan["documents"][0]["diff"]
+    assert b"TWO" in inside("show").out
+    done = shaped(inside("undo", "--json"), "undo")
+    assert inside("show").out == base
+    shaped(inside("undo", done["id"], "--json"), "undo")
+    inside("edit", "--old", "- TWO", "--new", "- zwei")
+    answer = inside("undo", first["id"][-8:], "--json")
+    assert answer.code == 12
+    assert _shaped(answer.out, "undo with exit 12")["conflicts"] == [
+        {"base": "- TWO\n", "ours": "- zwei\n", "theirs": "- two\n"}
+    ]
 
 
 @pytest.mark.parametrize("command", ["edit", "write"])

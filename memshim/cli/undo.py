@@ -1,0 +1,42 @@
+"""The command that takes back: undo."""
+
+import click
+
+from memshim.cli.common import json_option, open_store, say, say_json, store_options
+from memshim.cli.diff import show, unified
+from memshim.cli.write import changed, refused, why_option
+from memshim.errors import RevisionMismatch
+from memshim.store.undo import preview, undo
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@store_options
+@why_option
+@json_option
+def undo_command(id: str | None, dry_run: bool, store: str | None, agent: str | None, why: str, as_json: bool) -> int:
+    """Take back what an entry did: an append, edit, write, adoption, restoration, forget, resolution, or an undo.
+
+    Without ID the newest entry of this agent. What came after it on the same text is kept, merged; where that clashes
+    nothing is changed (exit 12).
+    """
+    opened = open_store(store, agent)
+    try:
+        if not dry_run:
+            changed(opened.undo(id, why=why), as_json)
+            return 0
+        with opened.turn() as turn:
+            plan = undo(turn, id, opened.agent)
+            pairs = preview(turn, plan)
+    except RevisionMismatch as error:
+        return refused(error, as_json)
+    names = [(f"{name} now", f"{name} undone", before, after, name) for name, before, after in pairs]
+    if as_json:
+        rows = [{"doc": name, "diff": "".join(unified(one, other, a, b))} for one, other, a, b, name in names]
+        say_json({"dry_run": True, "undoes": plan.extra["undoes"], "documents": rows})
+        return 0
+    say(f"Would take back entry {plan.extra['undoes']}" + (":" if names else "; no document would change."))
+    for one, other, before, after, _ in names:
+        show(one, other, before, after)
+    return 0
