@@ -17,30 +17,33 @@ _DEVICES = frozenset(["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "
 
 
 class Layout:
-    """Is the places of one store.  `root` is a real path, so that a store has one identity however it is reached."""
+    """Is the places of one store.  `root` is a real path, so that a store has one identity however it is reached.
+
+    `beside` says that the folder is a client's, whatever its path: a client's settings may have moved its memory.
+    """
 
     __slots__ = ("client", "memory", "root", "state")
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, beside: bool = False) -> None:
         self.root = os.path.realpath(root)
         parent, name = os.path.split(self.root)
-        beside = os.path.join(parent, OURS, name)
+        place = os.path.join(parent, OURS, name)
         inside = os.path.join(self.root, OURS)
         self.client = is_client_store(self.root) or (
-            not os.path.lexists(inside) and os.path.exists(os.path.join(beside, "format"))
+            not os.path.lexists(inside) and (beside or os.path.exists(os.path.join(place, "format")))
         )
         if not self.client:
             self.state = inside
             self.memory = os.path.join(self.root, "memory")
             return
-        if not os.path.lexists(beside) and not os.access(parent, os.W_OK):
-            beside = os.path.join(state_home(), "beside", _short_hash(self.root))
-        self.state = beside
-        self.memory = os.path.join(beside, "memory")
+        if not os.path.lexists(place) and not os.access(parent, os.W_OK):
+            place = os.path.join(state_home(), "beside", _short_hash(self.root))
+        self.state = place
+        self.memory = os.path.join(place, "memory")
 
     def staged(self, state: str) -> "Layout":
         """Returns the same store with what is ours in another folder: where a new one is built before it gets its name."""
-        other = Layout(self.root)
+        other = Layout(self.root, self.client)
         other.state = state
         return other
 

@@ -32,8 +32,8 @@ def adopt_all(turn: Turn) -> None:
     sweep_aside(turn)
     rename.carry_out(turn)
     documents = turn.documents()
-    for doc, new in rename.find(turn, documents):
-        _adopt_rename(turn, doc, new)
+    for doc, new in rename.find(turn, documents) if not turn.under_way else ():
+        take_rename(turn, doc, new, intake.Source("adopt", EXTERNAL))
         documents = turn.documents()
     for doc, name in documents.items():
         try:
@@ -52,7 +52,10 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
     found = _read_settled(turn.layout.document(name), published)
     if found is None:
         if published is not None and published.confirmed and not is_index(name):
-            _adopt_deletion(turn, doc, published.revision)
+            if turn.under_way:
+                turn.deferred.add(doc)
+                return None
+            take_deletion(turn, doc, published.revision, intake.Source("adopt", EXTERNAL))
         return None
     data = found[0]
     if not data and is_index(name) and published is not None and published.revision != revision_of(b""):
@@ -89,8 +92,11 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
         path = turn.layout.document(turn.name(doc))
         history.confirm(published.revision, path)  # a crash came after it had reached the disk
     foreign, base = base_of(turn, doc, data, written)
+    if foreign and turn.under_way:
+        turn.deferred.add(doc)  # most likely a tool's whose call has not told yet; it is looked at again
+        return False
     if foreign:
-        _take_in(turn, doc, data, base)
+        take_foreign(turn, doc, data, base)
     elif published is not None and published.confirmed and written >= published.confirmed:
         _note_old_copy(turn, doc, data, written)
     return foreign
@@ -122,7 +128,7 @@ def reclaim(turn: Turn, doc: str, data: bytes) -> bool:
     newest = next((r for r in history.recent(5) if r.digest == published.revision), None)
     if newest is None or not turn.memory.unknown(i for ids, _ in newest.pieces for i in ids):
         return False
-    _take_in(turn, doc, data, None)
+    take_foreign(turn, doc, data, None)
     turn.notes.append(f"A journal has lost entries; their text was kept from {turn.name(doc)}: memshim check")
     return True
 
@@ -153,10 +159,11 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     return True, bases[nearest(data, (b.text for b in bases), sure)]
 
 
-def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None:
-    """Takes a foreign text in as an entry of `external`."""
+def take_foreign(turn: Turn, doc: str, data: bytes, base: "Revision | None", replaces: tuple[str, ...] = ()) -> None:
+    """Takes a foreign text in as an entry of `external`, made by somebody who had seen `base` (None: nothing)."""
     known, pieces = (base.text, base.pieces) if base is not None else (b"", [])
-    taken = intake.take_in(turn, doc, data, known, pieces, intake.Source("adopt", EXTERNAL), found=data)
+    source = intake.Source("adopt", EXTERNAL, replaces=replaces)
+    taken = intake.take_in(turn, doc, data, known, pieces, source, found=data)
     if taken.entry is not None:
         turn.taken_in += 1
         turn.notes.append(f"Took in a change of {turn.name(doc)} that was made outside memshim.")
@@ -166,18 +173,19 @@ def _take_in(turn: Turn, doc: str, data: bytes, base: "Revision | None") -> None
             turn.notes.append(f"{count} of its changes clash; both texts are kept: memshim conflicts")
 
 
-def _adopt_rename(turn: Turn, doc: str, new: str) -> None:
+def take_rename(turn: Turn, doc: str, new: str, source: intake.Source) -> None:
     """Records that a topic file was moved: the same document, with its authors, its tombstones and its history."""
     history = turn.history(doc)
     published, old = history.published, turn.name(doc)
-    turn.record("adopt", EXTERNAL, [{"op": "doc", "do": "rename", "doc": doc, "name": new}])
+    ops: list[Op] = [{"op": "doc", "do": "rename", "doc": doc, "name": new}]
+    turn.record(source.kind, source.agent, ops, session=source.session, id=source.id, extra=source.extra)
     turn.taken_in += 1
     if published is not None:
         history.confirm(published.revision, turn.layout.document(new))
     turn.notes.append(f"{old} was renamed to {new}.")
 
 
-def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
+def take_deletion(turn: Turn, doc: str, revision: str, source: intake.Source) -> None:
     """Records that a topic file was removed: of what had been on disk, not of what nobody had seen there yet."""
     history = turn.history(doc)
     shown = {i for p in turn.memory.view(doc).pieces for i in p.ids}
@@ -191,7 +199,7 @@ def _adopt_deletion(turn: Turn, doc: str, revision: str) -> None:
     if targets:
         ops.append({"op": "remove", "doc": doc, "targets": [t for t in targets if t in shown]})
     name = turn.name(doc)
-    turn.record("adopt", EXTERNAL, ops)
+    turn.record(source.kind, source.agent, ops, session=source.session, id=source.id, extra=source.extra)
     turn.taken_in += 1
     history.forget_published()
     turn.notes.append(f"{name} was removed; memshim restore {name} brings it back.")
@@ -231,6 +239,8 @@ def sweep_aside(turn: Turn) -> None:
                 adopt_text(turn, state.names.home(target), data, status.st_mtime)
             except DocumentUnusable as error:
                 turn.unusable[target] = error
+                continue
+            if target in turn.deferred:
                 continue
         if target is None or time.time() - status.st_ctime > KEPT_ASIDE_S:
             files.unlink_quietly(path)

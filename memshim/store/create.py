@@ -22,12 +22,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memshim.text.entry import Op
 
+DAY_MS = 86_400_000
+"""The first revision is dated back to when the file was last written, but not so far that it would be cleared away."""
 BEFORE = "before"
 """The agent that `blame` names for what was there before memshim."""
 
 
-def create(layout: Layout) -> bool:
+def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> bool:
     """Makes a store of an existing folder; False where it is one already (another process may have been faster).
+
+    `instead` gives documents as they were a moment ago (None: not there), where somebody has written since.
 
     A crash leaves no store, and maybe a folder `.memshim.new.*`.  Documents are read, never written.
     """
@@ -43,7 +47,7 @@ def create(layout: Layout) -> bool:
     staged = layout.staged(fresh)
     try:
         os.mkdir(staged.path("tmp"), 0o700)
-        _first_snapshot(staged)
+        _first_snapshot(staged, instead or {})
         identity.write_new(fresh)
         files.sync_folder(fresh)
         os.rename(fresh, layout.state)
@@ -74,11 +78,11 @@ def _refuse_ours(layout: Layout) -> None:
         )
 
 
-def _first_snapshot(layout: Layout) -> None:
+def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
     now = now_ms()
     when = make_time(now, "")
     ops: list[Op] = []
-    texts: dict[str, bytes] = {}
+    since: dict[str, int] = {}
     whole = layout.client or not os.path.lexists(layout.document(".git"))
     for name in sorted(os.listdir(layout.root)):
         if name != INDEX and not (whole and is_document(name)):
@@ -89,10 +93,12 @@ def _first_snapshot(layout: Layout) -> None:
             if name == INDEX:
                 raise
             continue  # a link or a folder with such a name: no document of ours
-        if found is None:
+        text = instead.get(name) if name in instead else found and found[0]
+        if text is None or found is None:
             continue
-        texts[name] = found[0]
-        blocks = markdown.parse(found[0])
+        written = now if name in instead else int(found[1].st_mtime * 1000)
+        since[name] = min(max(written, now - DAY_MS), now)
+        blocks = markdown.parse(text)
         ops.append({"op": "doc", "do": "create", "doc": name})
         for part in range(0, len(blocks), 30_000):
             some = blocks[part : part + 30_000]
@@ -103,9 +109,10 @@ def _first_snapshot(layout: Layout) -> None:
     state, past = State(), Past(layout, [], [])
     new = state.apply([entry], past) if ops else []
     snapshot.save(layout, Snapshot(state, past, {}, []), new, [])
-    for name in texts:
+    for name, moment in since.items():
         history = History(layout, name)
-        history.confirm(history.record(view(state, name), now), layout.document(name))
+        revision = history.record(view(state, name), moment)
+        history.confirm(revision, "" if name in instead else layout.document(name))
 
 
 _OURS = {"tmp", "heads", "history", "published", ".gitignore", "format", "replica", "blocks", "entries", "snapshots"}

@@ -134,6 +134,11 @@ class History:
             )
         return found
 
+    def is_view(self, digest: str) -> bool:
+        """Tells whether a text with this revision was a view of ours, made of blocks; else it was only found."""
+        named = (name for name in self.names() if name.endswith(digest))
+        return any(ids for found in map(self.load, named) if found is not None for ids, _ in found.pieces)
+
     def load(self, name: str) -> Revision | None:
         """Returns one recorded revision, or None where it is damaged or gone."""
         data = files.read(os.path.join(self.folder, name))
@@ -167,7 +172,7 @@ class History:
         self.note(Published(digest, 0, 0, os.path.basename(path)))
 
     def confirm(self, digest: str, path: str) -> None:
-        """Notes that a revision is on disk now, as this file, and durable there."""
+        """Notes that a revision is on disk now, as this file, and durable there ("": as a file that was replaced since)."""
         try:
             inode = os.lstat(path).st_ino
         except FileNotFoundError:

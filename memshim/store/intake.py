@@ -7,6 +7,8 @@ from memshim.errors import DocumentUnusable
 from memshim.store import lost
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn
+from memshim.text.blocks import split_lines
+from memshim.text.facts import CODES
 from memshim.text.intake import operations
 from memshim.text.merge import Merged, MergeLimitError, merge
 from memshim.text.view import View
@@ -16,24 +18,42 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from memshim.store.memory import Memory
     from memshim.text.entry import Entry, Op
 
     Pieces = Sequence[tuple[list[str], bytes]]
 
 
-class Source:
-    """Is where a change comes from: who made it, by what kind of act, and the id of the call, if it has one."""
+GUESSED = ("adopt", "bash")
+"""The kinds of entries whose author was told from the bytes, or from what ran at the time, and not by a call that held them."""
 
-    __slots__ = ("agent", "extra", "id", "kind", "session")
+
+class Source:
+    """Is where a change comes from: who made it, by what kind of act, and the id of the call, if it has one.
+
+    `replaces` are the adoptions of this very change, by somebody who saw only its bytes; `kin` those and the ones that
+    another entry replaced just now: new blocks keep the ids that these gave to the same text.
+    """
+
+    __slots__ = ("agent", "extra", "id", "kin", "kind", "replaces", "session")
 
     def __init__(
-        self, kind: str, agent: str, session: str = "", id: str = "", extra: "dict[str, Any] | None" = None
+        self,
+        kind: str,
+        agent: str,
+        session: str = "",
+        id: str = "",
+        extra: "dict[str, Any] | None" = None,
+        replaces: tuple[str, ...] = (),
+        kin: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.agent = agent
         self.session = session
         self.id = id
         self.extra = extra or {}
+        self.replaces = replaces
+        self.kin = kin or replaces
 
 
 class Taken:
@@ -55,8 +75,9 @@ def take_in(
     there was one: from now on it is a known revision, and no foreign one.  A clash is kept, both texts side by side.
     Raises DocumentUnusable for texts that are too large to merge; nothing is recorded then.
     """
-    view = turn.memory.view(doc)
-    if not base and turn.history(doc).published is None and turn.memory.state.is_placeless(doc):
+    memory = turn.memory.without(source.replaces) if source.replaces else turn.memory
+    view = memory.view(doc)
+    if not base and turn.history(doc).published is None and memory.state.is_placeless(doc):
         view = View(doc, [], [], [])  # what was only appended hangs behind the text that lies there: it was there first
     try:
         merged = merge(base, view.text, target)
@@ -66,23 +87,75 @@ def take_in(
     ops: list[Op] = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     wiped = lost.overwritten(view, lost.standing(turn, doc), base, target)
     if source.kind == "adopt":  # a guess at what the writer had seen: see the rules
-        ruling = lost.rule(turn.memory, view, wiped, revision_of(base), bool(base) and not any(i for i, _ in pieces))
+        ruling = lost.rule(memory, view, wiped, revision_of(base), bool(base) and not any(i for i, _ in pieces))
     else:
         ruling = lost.note(doc, wiped)
     ops += ruling.ops
-    if not turn.memory.state.made(doc):
+    if not memory.state.made(doc):
         named = {"name": turn.name(doc)} if turn.name(doc) != doc else {}
         ops.insert(0, {"op": "doc", "do": "create", "doc": doc, **named})
+    _keep_ids(ops, [old for name in source.kin if (old := turn.memory.entry(name)) is not None], memory)
+    if source.id and source.kind not in GUESSED:
+        ops += _vouch(memory, view, base, target)
     entry = None
-    if ops:
+    if ops or source.replaces:
         told = {**settled(merged), **ruling.extra, **lost.mass(view, ops)}
         extra = {"base": revision_of(base), **told, **source.extra}
         if found is not None:
             extra["found"] = revision_of(found)
-        entry = turn.record(source.kind, source.agent, ops, session=source.session, id=source.id, extra=extra)
+        entry = turn.record(
+            source.kind,
+            source.agent,
+            ops,
+            session=source.session,
+            id=source.id,
+            replaces=source.replaces,
+            extra=extra,
+        )
     after = turn.memory.view(doc)
     turn.history(doc).record(after, now_ms(), found=found if found is not None and found != after.text else None)
     return Taken(entry, merged)
+
+
+def _keep_ids(ops: "list[Op]", replaced: "list[Entry]", memory: "Memory") -> None:
+    """Gives new blocks the ids that a replaced entry gave to the same text: later entries may have named them."""
+    known: dict[tuple[str, bytes], list[str]] = {}
+    for entry in replaced:
+        for op, _, block, text in entry.new_blocks():
+            facts = memory.state.facts.get(block)
+            if facts is None or not facts.defs:
+                known.setdefault((op["doc"], text.rstrip(b"\r\n")), []).append(block)
+    for op in ops:
+        if known and "blocks" in op:
+            same = [known.get((op["doc"], text.rstrip(b"\r\n"))) for text in op["blocks"]]
+            ids = [found.pop(0) if found else "" for found in same]
+            if any(ids):
+                op["ids"] = ids
+
+
+def _vouch(memory: "Memory", view: View, base: bytes, target: bytes) -> "list[Op]":
+    """Returns operations that say once more what a call changed and somebody's guess already said.
+
+    The guess may be dropped later, when the call comes that it stands for; what this call did must not go with it.
+    """
+    old, new = set(split_lines(base)), set(split_lines(target))
+    ops: list[Op] = []
+    for piece in view.pieces:
+        lines = set(split_lines(piece.bare))
+        if piece.placed is None or piece.kind == "blank" or not lines <= new or lines <= old:
+            continue
+        for block in piece.ids:
+            said = list(memory.state.facts[block].defs.values())
+            if said and all(_is_guess(memory, one.entry) for one in said):
+                one = said[0]
+                place = {"doc": view.doc, "targets": list(one.targets), "slot": one.slot, "at": piece.placed}
+                ops.append({"op": "replace", **place, "kinds": CODES[piece.kind], "blocks": [one.text], "ids": [block]})
+    return ops
+
+
+def _is_guess(memory: "Memory", name: str) -> bool:
+    entry = memory.entry(name)
+    return entry is not None and entry.kind in GUESSED
 
 
 def settled(merged: Merged) -> "dict[str, Any]":

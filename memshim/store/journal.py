@@ -179,6 +179,19 @@ class Journal:
             os.symlink(os.path.relpath(self.path, self.layout.memory), self.shown)
 
 
+def session_of(layout: Layout, agent: str) -> str | None:
+    """Returns the session that an agent's open journal was begun for, "" where it names none; None where there is no journal."""
+    try:
+        fd = files.open_ours(layout.path("journals", agent.lower() + ".log"))
+    except FileNotFoundError:
+        return None
+    try:
+        head = next(record.scan(os.pread(fd, 4096, 0)), None)
+    finally:
+        os.close(fd)
+    return str((head.meta or {}).get("session", "")) if head is not None else ""
+
+
 class Tail:
     """Is what was read of one journal: its entries, the damaged ranges, and where to go on reading."""
 

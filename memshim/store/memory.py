@@ -1,5 +1,7 @@
 """What the store holds now: the snapshot, with the journals' tails folded onto it.  Must not know the documents on disk."""
 
+import os
+
 from memshim.disk.layout import INDEX, Layout, is_document
 from memshim.store import journal, snapshot
 from memshim.text.entry import Entry
@@ -49,6 +51,12 @@ class Memory:
         for new in self.state.apply([entry], self.snapshot.past):
             self.new[new.id] = new
         self._views.clear()
+
+    def without(self, replaced: "tuple[str, ...]") -> "Memory":
+        """Returns another reading of the store, as if these entries had never been."""
+        other = Memory(self.layout)
+        other.take(Entry(os.urandom(16).hex(), self.state.latest or "0" * 16, "without", "", [], replaces=replaced))
+        return other
 
     def view(self, doc: str = INDEX) -> View:
         """Returns the view of a document (by id)."""

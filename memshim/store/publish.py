@@ -5,6 +5,7 @@ not the version that was expected, somebody wrote it a moment ago, so it is take
 """
 
 import os
+import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnreadable, DocumentUnusable, MemshimError
@@ -12,8 +13,36 @@ from memshim.store import adopt, rename
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn, is_index
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+TOOLS_S = 0.5
 ROUNDS = 200
 """How often one publish starts again because somebody else writes at the same time; the next command goes on."""
+
+
+def patiently(turns: "Callable[[], AbstractContextManager[Turn]]", work: "Callable[[Turn], T]") -> "tuple[Turn, T]":
+    """Does what publishes, and again in another turn while a document must be waited for; returns the last turn and result.
+
+    An agent's tool that is writing is waited for half a second at most; what it keeps from being published is in
+    `turn.deferred`.  The lock is free in between.
+    """
+    until = time.monotonic() + TOOLS_S
+    while True:
+        with turns() as turn:
+            done = work(turn)
+            late = bool(turn.deferred) and time.monotonic() >= until
+            if late:
+                names = ", ".join(sorted(map(turn.name, turn.deferred)))
+                turn.notes.append(f"An agent's tool is writing {names} just now; it is published after that.")
+            if late or not turn.wait:
+                return turn, done
+        time.sleep(min(turn.wait, 0.05))
 
 
 def publish_all(turn: Turn) -> None:
@@ -45,7 +74,11 @@ def publish(turn: Turn, doc: str, name: str) -> None:
     """
     for _ in range(ROUNDS):
         try:
+            turn.deferred.discard(doc)
             data = adopt.adopt(turn, doc, name)
+            if doc in turn.deferred:
+                turn.wait = max(turn.wait, turn.under_way)
+                return
         except DocumentUnreadable:
             if not is_index(name) or _must_wait(turn, doc, None):
                 raise

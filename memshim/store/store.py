@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from functools import partial
 
 from memshim.disk import locks
@@ -120,16 +119,17 @@ class Store:
     def publish(self) -> bool:
         """Takes in foreign changes and brings the documents up to the view; tells whether all of them are.
 
-        A MEMORY.md that is missing or empty is waited for, 2 s at most and without the lock, before it is put back.
+        A MEMORY.md that is missing or empty is waited for, 2 s at most and without the lock, before it is put back; an
+        agent's tool that is writing, half a second at most.
         """
-        while True:
-            with self.turn() as turn:
-                publish.publish_all(turn)
-                if len(turn.memory.new) > TAIL_ENTRIES:
-                    compact.save(turn)
-                if not turn.wait:
-                    return self._report(turn)
-            time.sleep(min(turn.wait, 0.05))
+
+        def work(turn: Turn) -> None:
+            publish.publish_all(turn)
+            if len(turn.memory.new) > TAIL_ENTRIES:
+                compact.save(turn)
+
+        turn, _ = publish.patiently(self.turn, work)
+        return self._report(turn) and not turn.deferred
 
     def edit(
         self,
@@ -256,14 +256,10 @@ class Store:
 
     def compact(self) -> "compact.Compacted":
         """Folds the journals into a snapshot, publishes, and archives silent journals; doing it again changes nothing."""
-        while True:
-            with self.turn() as turn:
-                done = compact.compact(turn)
-                self._report(turn)
-                if not turn.wait:
-                    done.notes = [*self.notes, *done.notes]
-                    return done
-            time.sleep(min(turn.wait, 0.05))
+        turn, done = publish.patiently(self.turn, compact.compact)
+        self._report(turn)
+        done.notes = [*self.notes, *done.notes]
+        return done
 
     def plan(self) -> list[tuple[str, bytes, bytes]]:
         """Returns what a compaction would change on disk, as (document, before, after), and changes nothing."""

@@ -6,7 +6,7 @@ import time
 from memshim.disk import files
 from memshim.disk.layout import INDEX, Layout, is_document
 from memshim.errors import MemshimError
-from memshim.store import identity
+from memshim.store import identity, lease
 from memshim.store.history import History, now_ms
 from memshim.store.journal import Journal
 from memshim.store.memory import Memory
@@ -25,7 +25,8 @@ class Turn:
     `notes` are sentences for whoever runs the command, `unusable` the documents that cannot be read or replaced,
     `wait` how many seconds a document that is missing or empty is still left alone, `taken_in` how many foreign changes
     became entries, `reclaimed` the documents whose published text was looked at for lost entries, `standing` the text that
-    each document was last seen to have on disk.
+    each document was last seen to have on disk, `under_way` for how many seconds agents' tools may still be writing
+    (see `lease`), `deferred` the documents whose unknown bytes are left until those have told.
     """
 
     def __init__(self, layout: Layout, replica: str) -> None:
@@ -36,6 +37,8 @@ class Turn:
         self.unusable: dict[str, MemshimError] = {}
         self.wait = 0.0
         self.taken_in = 0
+        self.under_way = lease.under_way(layout)
+        self.deferred: set[str] = set()
         self.reclaimed: set[str] = set()
         self.standing: dict[str, bytes] = {}
         self._histories: dict[str, History] = {}
@@ -90,6 +93,10 @@ class Turn:
     def name(self, doc: str) -> str:
         """Returns a document's name, also of one that was only found in the folder."""
         return self._found.get(doc) or self.memory.state.names.name(doc)
+
+    def document_id(self, name: str) -> str:
+        """Returns the id of the document with this name, also of one that was only found in the folder."""
+        return next((doc for doc, shown in self.documents().items() if shown == name), self.memory.document_id(name))
 
     def _free_id(self, name: str) -> str:
         """Returns an id for a new document: its name, unless a document that was renamed has that id."""

@@ -1,0 +1,110 @@
+"""What each agent had seen of each document, kept between its calls.  Must not know what is done with it.
+
+    <store>/.memshim/seen/<hash>              when (milliseconds), then the text that the agent had before its eyes
+    $XDG_STATE_HOME/memshim/sessions/<hash>   when a session or subagent was given its memory, in milliseconds
+
+Losing any of it costs deletions, never text: what is not known to be seen is not deleted by whoever leaves it out.
+"""
+
+import os
+import time
+from hashlib import sha256
+
+from memshim.agents.event import Writer
+from memshim.disk import files
+from memshim.disk.layout import INDEX, Layout, state_home
+from memshim.store.history import History, now_ms
+from memshim.text.seen import common, look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEPT_DAYS = 30
+SURE_MS = 5_000
+"""A session reads its memory some time before it says that it has started: what changed in between may be unseen."""
+
+
+class Seen:
+    """Is what one agent has seen of one document; `loaded` tells which lines of a text its product gives it at the start."""
+
+    def __init__(self, layout: Layout, writer: Writer, doc: str, loaded: "Callable[[bytes], set[int]]") -> None:
+        self.layout = layout
+        self.writer = writer
+        self.doc = doc
+        self.loaded = loaded
+        self.path = layout.path("seen", _hash(writer.session, writer.key, doc))
+
+    def text(self) -> bytes:
+        """Returns what the agent has seen; nothing where that is not known."""
+        time_ms, text = self._kept()
+        given = _started(self.writer.session, self._giver())
+        if self.doc == INDEX and given > time_ms and (self.writer.memory or self._own()):
+            text = self._look_at_start(text, given)
+        elif not time_ms and self.writer.fork:
+            text = Seen(self.layout, Writer(self.writer.session), self.doc, self.loaded).text()
+        return text
+
+    def keep(self, text: bytes) -> None:
+        """Remembers what the agent has seen; a crash leaves the old or the new."""
+        files.make_folder(os.path.dirname(self.path))
+        data = b"%d\n" % now_ms() + text
+        files.replace(self.path, data, self.layout.path("tmp"), durable=False)
+
+    def _kept(self) -> tuple[int, bytes]:
+        time_ms, _, text = (files.read(self.path) or b"").partition(b"\n")
+        return (int(time_ms), text) if time_ms.isdigit() else (0, b"")
+
+    def _own(self) -> bool:
+        """Tells a memory that belongs to one kind of subagent: that one is given it, and its session is not."""
+        return os.path.basename(os.path.dirname(self.layout.root)).startswith("agent-memory")
+
+    def _giver(self) -> str:
+        return self.writer.key if self._own() else ""
+
+    def _look_at_start(self, seen: bytes, when: int) -> bytes:
+        """Adds what stood in the document all the time around a start, as far as the product shows it."""
+        history = History(self.layout, self.doc)
+        around: list[str] = []
+        for name in history.names():  # newest first
+            moment = int(name[:16], 16) >> 16
+            if moment <= when + SURE_MS:
+                around.append(name)
+            if moment <= when - SURE_MS:
+                break
+        else:
+            return seen  # nothing is known of what stood there before
+        texts = [found.text for found in map(history.load, reversed(around)) if found is not None]
+        if len(texts) < len(around):
+            return seen
+        return look(seen, texts[-1], common(texts) & self.loaded(texts[-1]))
+
+
+def start(writer: Writer) -> None:
+    """Notes that an agent was given its memory now, and forgets the notes of sessions of a month ago."""
+    folder = os.path.join(state_home(), "sessions")
+    files.make_folder(folder)
+    data = b"%d\n" % now_ms()
+    files.replace(os.path.join(folder, _hash(writer.session, writer.key)), data, folder, durable=False)
+    clear_old(folder)
+
+
+def clear_old(folder: str) -> None:
+    """Removes the files of a folder that nobody has touched for a month."""
+    oldest = time.time() - KEPT_DAYS * 86_400
+    try:
+        with os.scandir(folder) as items:
+            for item in items:
+                if item.is_file(follow_symlinks=False) and item.stat(follow_symlinks=False).st_mtime < oldest:
+                    files.unlink_quietly(item.path)
+    except FileNotFoundError:
+        return
+
+
+def _started(session: str, key: str) -> int:
+    data = (files.read(os.path.join(state_home(), "sessions", _hash(session, key))) or b"").strip()
+    return int(data) if data.isdigit() else 0
+
+
+def _hash(*parts: str) -> str:
+    return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]

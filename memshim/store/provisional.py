@@ -1,0 +1,59 @@
+"""Guesses: adoptions of bytes whose writer had not told yet, and what becomes of them when it does.  Must not know tools.
+
+An adopted text says what was found, not who wrote it.  When a call comes that made these very bytes, its entry names the
+adoption in `replaces`, and it is as if it had never been.
+"""
+
+from memshim.disk import files
+from memshim.store import adopt, intake
+from memshim.store.history import now_ms, revision_of
+from memshim.store.turn import Turn
+from memshim.text.origin import nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memshim.text.entry import Entry
+
+PROVISIONAL_MS = 3_600_000
+"""For how long after an adoption its call is waited for."""
+
+
+def guesses(turn: Turn, doc: str, data: bytes) -> tuple[str, ...]:
+    """Returns the entries that took exactly this text of a document in, knowing nothing but its bytes.
+
+    Whoever brings the call that wrote it names them in `replaces`.
+    """
+    return tuple(e.id for e in _found(turn, doc, data) if e.kind in intake.GUESSED)
+
+
+def _found(turn: Turn, doc: str, data: bytes) -> "Iterator[Entry]":
+    """Yields the entries of the last hour that took exactly this text of a document in, newest first."""
+    found, oldest = revision_of(data), now_ms() - PROVISIONAL_MS
+    for entry in turn.memory.entries():
+        if entry.milliseconds < oldest:
+            return
+        if entry.extra.get("found") == found and doc in entry.documents() and entry.id not in turn.memory.state.dropped:
+            yield entry
+
+
+def account_for(turn: Turn, doc: str, data: bytes, guesses: tuple[str, ...]) -> tuple[str, ...]:
+    """Makes sure that a text which a call found on disk is in the store, also without the `guesses` that the call replaces.
+
+    Returns the guesses that are still to be replaced.  Such a guess may have been made of bytes to which other writers
+    had added, whose calls are still on their way: without it these would be in the call's base, and nowhere else.
+    """
+    history = turn.history(doc)
+    if turn.under_way and not guesses:
+        if not history.knows(revision_of(data)):
+            files.create(turn.aside_name(doc), data)  # should the call that made it never tell
+        return guesses
+    if any(e.id not in guesses for e in _found(turn, doc, data)) or history.is_view(revision_of(data)):
+        return guesses
+    unsure = {revision_of(data), *(e.extra["found"] for g in guesses if (e := turn.memory.entry(g)) is not None)}
+    bases = [r for r in history.recent() if r.digest not in unsure]
+    adopt.take_foreign(
+        turn, doc, data, bases[nearest(data, (b.text for b in bases), False)] if bases else None, guesses
+    )
+    return ()
