@@ -76,7 +76,7 @@ def _append(options: dict[str, str], text: str) -> int:
         create(layout)
     identity.require_writable(layout)
     journal = Journal(layout, agent, identity.replica(layout), options.get("--session", ""))
-    entry = append.append(
+    id_ = append.append(
         journal,
         data,
         doc=doc,
@@ -86,7 +86,7 @@ def _append(options: dict[str, str], text: str) -> int:
     )
     as_json = "--json" in options
     if not as_json:
-        _say(entry.id)
+        _say(id_)
     published = False
     if "--no-publish" not in options:
         from memshim.store.store import Store
@@ -98,7 +98,7 @@ def _append(options: dict[str, str], text: str) -> int:
     if as_json:
         from memshim.text.record import dumps
 
-        _say(dumps({"version": 1, "id": entry.id, "published": published}).decode())
+        _say(dumps({"version": 1, "id": id_, "published": published}).decode())
     return 0
 
 

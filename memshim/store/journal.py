@@ -9,18 +9,20 @@ This module is on the path of `memshim append`: it imports next to nothing.
 
 import errno
 import os
-import time
+import time as clock
 import zlib
 
 from memshim.disk import files, locks
 from memshim.disk.layout import Layout
 from memshim.errors import BadInput, StoreUnusable
 from memshim.text import record
-from memshim.text.entry import Entry, from_record, make_id, make_time, to_record
+from memshim.text.entry import Entry, from_record, make_time, readable_time, to_form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from memshim.text.record import Form
 
     Hint = list[
         int
@@ -46,74 +48,82 @@ class Journal:
         self.session = session
         self.path = layout.path("journals", agent.lower() + ".log")
         self.shown = os.path.join(layout.memory, agent.lower() + ".md")
+        self.process = os.getpid()
         self._fd = -1
-        self._file = (0, 0)  # device and inode of the open file
+        self._device = self._inode = 0  # of the open file
         self._end = -1  # its size after our own last write, which ended in a newline and had the time `_last`
         self._last = ""
+        self._noise = int.from_bytes(os.urandom(4))
 
     def append(self, entry: Entry, seen: str = "") -> Entry:
-        """Appends one entry and makes it durable; fills in its `time` and `id` where they are empty.
+        """Appends one entry as `put` does; fills in its `time` and `id` where they are empty."""
+        form, texts = to_form(entry)
+        entry.time, entry.id = self.put(form, texts, seen, entry.time, entry.id)
+        return entry
+
+    def put(
+        self, form: "Form", texts: "Sequence[bytes]", seen: str = "", time: str = "", id: str = ""
+    ) -> tuple[str, str]:
+        """Appends an entry of this form and makes it durable; returns its time and id, new ones where none are given.
 
         The time is later than the last one in this journal and than `seen` (see `entry.make_time`).  A crash before
         the return leaves the entry whole, torn (then it is dropped), or not at all; it was not acknowledged.
         Raises OSError (disk full, I/O error): then the entry is not acknowledged, and nothing else is harmed.
         """
         while True:
-            fd = self._open()
+            fd = self._fd if self._fd >= 0 else self._open()
             locks.exclusive(fd)
             try:
-                size = self._current_size()
+                size, _ = self._look()
                 if size < 0:
                     self.close()  # retired between opening and locking: go on in a new one
                     continue
-                data = self._frame(fd, size, entry, seen)
-                self._write(fd, data)
-                if self._current_size() >= 0:
-                    self._end, self._last = size + len(data), entry.time
-                    self._show()
-                    return entry
+                lead = self._catch_up(fd, size) if size != self._end else b""
+                if not time:
+                    now = clock.time_ns() // 1_000_000
+                    time = make_time(now, self._last if self._last > seen else seen)
+                    if time <= seen:  # a clock from far ahead was here: keep at least our own order
+                        time = make_time(now, self._last)
+                if not id:  # counting on from random digits, which are as unlike any other as new ones each time
+                    self._noise = (self._noise + 1) & 0xFFFFFFFF
+                    id = f"{time}{self.replica}{self._noise:08x}"
+                data = lead + form.fill((readable_time(time), id, time), texts)
+                self._end = -1
+                if os.write(fd, data) != len(data):
+                    raise OSError(errno.ENOSPC, "the record was written in part only")
+                files.sync(fd)
+                again, names = self._look()
+                if again >= 0:
+                    self._end, self._last = size + len(data), time
+                    if names < 2:
+                        self._show()
+                    return time, id
                 self.close()  # retired while we wrote, so no lock held it: write the same entry once more
+            except record.RecordTooLong as error:
+                raise BadInput(f"{error}.", "Split the text into several entries.") from error
+            except OSError as error:
+                error.filename = error.filename or self.path
+                raise
             finally:
                 if self._fd >= 0:
                     locks.release(fd)
 
-    def _write(self, fd: int, data: bytes) -> None:
-        self._end = -1
+    def _look(self) -> tuple[int, int]:
+        """Returns the journal's size and how many names it has; -1 where the open file is no longer the one at its path."""
         try:
-            if os.write(fd, data) != len(data):
-                raise OSError(errno.ENOSPC, "the record was written in part only")
-            files.sync(fd)
-        except OSError as error:
-            error.filename = self.path
-            raise
-
-    def _frame(self, fd: int, size: int, entry: Entry, seen: str) -> bytes:
-        lead = b""
-        last = self._last
-        if size != self._end:  # somebody else wrote, or nobody yet
-            tail = os.pread(fd, 4096, max(0, size - 4096))
-            last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
-            if size and not tail.endswith(b"\n"):
-                lead = b" \n"  # a new line after a torn tail; the space keeps it from completing that record
-        if not entry.time:
-            now = time.time_ns() // 1_000_000
-            entry.time = make_time(now, max(last, seen))
-            if entry.time <= seen:  # a clock from far ahead was here: keep at least our own order
-                entry.time = make_time(now, last)
-        if not entry.id:
-            entry.id = make_id(entry.time, self.replica, os.urandom(4).hex())
-        try:
-            return lead + record.encode(*to_record(entry))
-        except ValueError as error:
-            raise BadInput(f"{error}.", "Split the text into several entries.") from error
-
-    def _current_size(self) -> int:
-        """Returns the journal's size, or -1 where the open file is no longer the one under its name."""
-        try:
-            here = os.stat(self.path, follow_symlinks=False)
+            here = os.lstat(self.path)
         except FileNotFoundError:
-            return -1
-        return here.st_size if (here.st_dev, here.st_ino) == self._file else -1
+            return -1, 0
+        same = here.st_ino == self._inode and here.st_dev == self._device
+        return here.st_size if same else -1, here.st_nlink
+
+    def _catch_up(self, fd: int, size: int) -> bytes:
+        """Reads the last time that somebody else wrote, or we before we opened it; returns what must come before a record."""
+        tail = os.pread(fd, 4096, max(0, size - 4096))
+        self._last = record.last_time(tail) or record.last_time(os.pread(fd, 1 << 20, max(0, size - (1 << 20))))
+        if size and not tail.endswith(b"\n"):
+            return b" \n"  # a new line after a torn tail; the space keeps it from completing that record
+        return b""
 
     def _open(self) -> int:
         if self._fd < 0:
@@ -123,7 +133,7 @@ class Journal:
                 self._create()
                 self._fd = os.open(self.path, _FLAGS)
             status = os.fstat(self._fd)
-            self._file = (status.st_dev, status.st_ino)
+            self._device, self._inode = status.st_dev, status.st_ino
             self._end = -1
             self._show()
         return self._fd

@@ -99,12 +99,12 @@ class Store:
         _document(doc)
         journal = self._writers.take(self._require)
         try:
-            entry = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
+            id_ = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
         finally:
             self._writers.give_back(journal)
         if publish:
             self.publish_soon()
-        return entry.id
+        return id_
 
     def publish_soon(self) -> bool:
         """Publishes as `publish` does, but raises nothing that is not a bug: `notes` says what stood in the way."""

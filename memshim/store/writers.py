@@ -18,7 +18,7 @@ class Writers:
         self.layout = layout
         self.agent = agent
         self.session = session
-        self._idle: list[tuple[int, Journal]] = []  # (process, journal)
+        self._idle: list[Journal] = []
         self._replica: tuple[int, str] | None = None  # (process, replica)
 
     def take(self, prepare: "Callable[[], None]") -> Journal:
@@ -26,10 +26,10 @@ class Writers:
         here = os.getpid()
         while self._idle:
             try:
-                process, journal = self._idle.pop()
+                journal = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if process == here:
+            if journal.process == here:
                 return journal
             journal.close()
         prepare()
@@ -40,9 +40,9 @@ class Writers:
 
     def give_back(self, journal: Journal) -> None:
         """Takes a lent journal back."""
-        self._idle.append((os.getpid(), journal))
+        self._idle.append(journal)
 
     def close(self) -> None:
         """Closes the journals that are not lent."""
         while self._idle:
-            self._idle.pop()[1].close()
+            self._idle.pop().close()

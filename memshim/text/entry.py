@@ -19,6 +19,7 @@ Operations and fields that this version does not know are kept, and have no effe
 """
 
 from memshim.text.position import is_key
+from memshim.text.record import HOLE, Form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def make_time(now_ms: int, seen: str) -> str:
     Guarantees: later than `seen`, unless that is more than an hour ahead of our clock; then others' clocks are not followed.
     Source: Kulkarni et al., Logical Physical Clocks (2014), with their counter.
     """
-    mine = now_ms << 16
-    last = int(seen, 16) if seen else 0
-    if last >= mine and last >> 16 <= now_ms + HOUR_MS:
-        mine = last + 1
-    return f"{mine:016x}"
+    mine = f"{now_ms << 16:016x}"
+    if mine > seen:
+        return mine
+    last = int(seen, 16)
+    return f"{last + 1:016x}" if last >> 16 <= now_ms + HOUR_MS else mine
 
 
 _readable = (-1, "")  # the last second that was put into words
@@ -142,6 +143,16 @@ def make_id(time: str, replica: str, noise: str) -> str:
 
 def to_record(entry: Entry) -> "tuple[dict[str, Any], list[bytes]]":
     """Returns what `record.encode` takes: the meta, in which each operation has the number of its texts, and the texts."""
+    return _meta(entry, readable_time(entry.time), entry.id, entry.time)
+
+
+def to_form(entry: Entry) -> "tuple[Form, list[bytes]]":
+    """Returns the form of all records like this entry's, to be filled with `readable_time`, id and time, and the texts."""
+    meta, texts = _meta(entry, HOLE, HOLE, HOLE)
+    return Form(meta), texts
+
+
+def _meta(entry: Entry, when: object, id: object, time: object) -> "tuple[dict[str, Any], list[bytes]]":
     texts: list[bytes] = []
     ops: list[Op] = []
     for op in entry.ops:
@@ -153,10 +164,10 @@ def to_record(entry: Entry) -> "tuple[dict[str, Any], list[bytes]]":
     meta: dict[str, Any] = {
         "v": VERSION,
         "kind": entry.kind,
-        "when": readable_time(entry.time),
+        "when": when,
         "agent": entry.agent,
-        "id": entry.id,
-        "time": entry.time,
+        "id": id,
+        "time": time,
     }
     if entry.session:
         meta["session"] = entry.session

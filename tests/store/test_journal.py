@@ -13,7 +13,7 @@ from memshim.errors import StoreUnusable
 from memshim.store import identity
 from memshim.store.journal import Journal
 from memshim.text import record
-from memshim.text.entry import Entry
+from memshim.text.entry import Entry, to_record
 
 DAY = 24 * 3600
 Y2099 = 4_070_908_800 * 10**9
@@ -51,11 +51,9 @@ def again(store, text, **options):
 
 def frame(journal, entry):
     """An entry's bytes as the journal would write them."""
-    fd = os.open(os.devnull, os.O_RDONLY)
-    try:
-        return journal._frame(fd, 0, entry, "")
-    finally:
-        os.close(fd)
+    entry.time = entry.time or f"{time.time_ns() // 1_000_000 << 16:016x}"
+    entry.id = entry.id or f"{entry.time}{journal.replica}{os.urandom(4).hex()}"
+    return record.encode(*to_record(entry))
 
 
 def findings(store):
@@ -91,6 +89,20 @@ def test_removing_the_readable_name_loses_nothing_and_the_next_append_links_it_a
     assert registered.samefile(shown)
     assert store.read().data == b"- one\n- two\n"
     assert findings(store) == set()
+
+
+def test_a_journal_that_is_open_gets_its_readable_name_back_with_the_next_append(store, registered, shown):
+    shown.unlink()
+    store.append("two", publish=False)
+    assert registered.samefile(shown)
+
+
+def test_ids_differ_however_fast_and_from_however_many_handles_they_are_made(store, clock):
+    ids = [store.append(f"fact {n}", publish=False) for n in range(50)]
+    ids += [again(store, f"other {n}", publish=False) for n in range(50)]
+    assert len(set(ids)) == 100
+    assert len({id_[24:] for id_ in ids}) == 100  # the clock stands still, yet the last digits alone tell them apart
+    assert sorted(e.id for e in store.log() if e.id in ids) == sorted(ids)
 
 
 def test_removing_the_whole_memory_folder_loses_nothing(store, registered, shown):

@@ -36,6 +36,15 @@ def test_any_meta_and_any_texts_come_back_as_they_went_in(meta, texts):
     assert records(b"before\n" + data + b"after") == [(meta, texts)]
 
 
+@given(METAS, st.lists(TEXTS, min_size=1, max_size=3), st.from_regex("[0-9a-f :-]{0,20}", fullmatch=True))
+@example({"why": "100% %s \0 {}"}, [[b"x"]], "y")
+def test_a_form_filled_again_and_again_is_the_same_as_each_record_by_itself(meta, all_texts, value):
+    form = record.Form({**meta, "hole": record.HOLE, "deep": [{"er": record.HOLE}]})
+    for texts in all_texts:
+        whole = {**meta, "hole": value, "deep": [{"er": "2"}]}
+        assert form.fill((value, "2"), texts) == record.encode(whole, texts)
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, b"x" * 1_000_000, (b"\n" + record.MARK) * 1000, bytes(range(256)) * 100])
 def test_hostile_and_long_texts_come_back_and_forge_nothing(text):
     data = record.encode({"id": "1"}, [text, b"second", text])
