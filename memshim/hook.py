@@ -38,5 +38,6 @@ def _too_slow(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # The real path: project hooks come here through a link and `..`, which text alone resolves wrongly.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     main()
