@@ -12,7 +12,7 @@ Usage: sh install.sh [--no-demo]
        sh install.sh --which-python
 
 Installs memshim for this user, from the folder that install.sh lies in, and runs its demo.
-Run it again to upgrade. It touches no agent's settings.
+Run it again to upgrade. It puts nothing into an agent's settings; `memshim install` does.
 
 It makes, and --uninstall removes:
   ${XDG_DATA_HOME:-~/.local/share}/memshim/     an isolated Python environment
@@ -286,6 +286,11 @@ install() {
     grep -qxF "link $bin/memshim" "$record" || say "link $bin/memshim" >>"$record"
     remove_old
 
+    # Where hooks were put into an agent's settings, this version's take the place of the old one's.
+    if [ -n "$old" ] && ! "$current/bin/memshim" install --again </dev/null; then
+        say "memshim's hooks in an agent's settings are still those of the old version; the reason is above."
+    fi
+
     if [ -n "$old" ]; then say "Upgraded: $installed_version, $bin/memshim"; else
         say "Installed: $installed_version, $bin/memshim"
     fi
@@ -302,7 +307,8 @@ remove_old() {
 }
 
 say_how_to_go_on() {
-    say "No agent's settings were touched. To remove memshim again: sh $(quoted "$source/install.sh") --uninstall"
+    say "To let Claude Code's own tools lose nothing: memshim install (its hooks; memshim uninstall takes them out)."
+    say "To remove memshim again: sh $(quoted "$source/install.sh") --uninstall"
     case ":${PATH:-}:" in
         *":$bin:"*)
             first=$(command -v memshim || :)

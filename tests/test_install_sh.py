@@ -249,10 +249,11 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
     source.mkdir(parents=True)
     for name in ["install.sh", "pyproject.toml", "README.md", "LICENSE"]:
         shutil.copy(REPOSITORY / name, source / name)
-    shutil.copytree(REPOSITORY / "memshim", source / "memshim", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ["memshim", "hooks"]:
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     source_before = listing(source)
     released = re.findall('^__version__ = "(.+)"$', (source / "memshim/__init__.py").read_text(), re.MULTILINE)[0]
-    (home / ".local").mkdir()
+    (home / ".local" / "state").mkdir(parents=True)
     (home / ".local" / "kept").write_text("theirs")
     home_before = listing(home)
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_CACHE_DIR": "1"}
@@ -280,6 +281,12 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
     assert f"{data}/venv/bin/python".encode() in (data / "venv/bin/memshim").read_bytes()
     assert installed.encode() not in (data / "venv/bin/memshim").read_bytes()
 
+    # Its hooks name nothing that an upgrade takes away.
+    hooks = home / ".claude" / "settings.json"
+    subprocess.run([command, "install"], env={"HOME": str(home)}, cwd=home, check=True)
+    assert "/share/memshim/venv/bin/python'" in hooks.read_text()
+    assert installed not in hooks.read_text()
+
     # An upgrade that fails changes nothing.
     offline_and_empty = {**offline, "PIP_FIND_LINKS": ""}
     fails(run(home, script=source / "install.sh", **offline_and_empty), "pip could not install", "not changed")
@@ -291,6 +298,8 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
     (tmp_path / "link").symlink_to("a folder with spaces/memshim/install.sh")
     file = source / "memshim/__init__.py"
     file.write_text(file.read_text().replace(f'"{released}"', '"99.1"'))
+    template = source / "hooks/hooks.json"
+    template.write_text(template.read_text().replace('"timeout": 10', '"timeout": 11'))
     offline["PATH"] += f":{command.parent}"
     second = run(home, "--no-demo", script="link", cwd=tmp_path, **offline)
     assert second.returncode == 0, second
@@ -299,6 +308,7 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
     assert "99.1" in version()
     [upgraded] = environments()
     assert upgraded != installed
+    assert '"timeout": 11' in hooks.read_text()
 
     # Gone without a trace.
     last = run(home, "--uninstall", script=source / "install.sh")

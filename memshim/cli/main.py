@@ -31,6 +31,8 @@ COMMANDS = {
     "lost": ("lost", "List overwritten updates, and what became of them."),
     "status": ("health", "How the store is."),
     "check": ("health", "Verify the store's invariants."),
+    "install": ("install", "Put memshim's hooks into Claude Code's settings."),
+    "uninstall": ("install", "Take them out again."),
     "merge-file": ("merge", "Merge three versions of a file; works as a git merge driver."),
 }
 GLOBAL = ("--store", "--agent", "--doc")

@@ -18,6 +18,12 @@ def register(layout: Layout) -> None:
         return  # no home, or a read-only one: nothing that a store needs lies there
 
 
+def unregister(layout: Layout) -> None:
+    """Takes a store off the list."""
+    name = sha256(os.fsencode(layout.root)).hexdigest()[:16]
+    files.unlink_quietly(os.path.join(state_home(), "stores", name))
+
+
 def known() -> list[str]:
     """Returns the folders of the known stores that still are stores."""
     folder = os.path.join(state_home(), "stores")

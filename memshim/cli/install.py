@@ -1,0 +1,116 @@
+"""The commands that put the agents' hooks in and take them out: install, uninstall."""
+
+import os
+import shutil
+
+import click
+
+from memshim.agents import selftest, settings
+from memshim.cli import failure
+from memshim.cli.common import say, visible
+from memshim.disk.layout import Layout, state_home
+from memshim.errors import MemshimError
+from memshim.store import registry, removal
+
+_SCOPE = click.option(
+    "--scope", type=click.Choice(settings.SCOPES), help="Settings of yours, of the project, or yours in the project."
+)
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+
+
+@click.command()
+@_SCOPE
+@_DRY_RUN
+@click.option("--again", is_flag=True, help="Write the hooks anew wherever they are, as after an upgrade.")
+def install_command(scope: str | None, dry_run: bool, again: bool) -> None:
+    """Put memshim's hooks into Claude Code's settings, so that its own tools lose nothing; default scope: user."""
+    where = [(settings.path_of(scope or "user", os.getcwd()), scope or "user")]
+    changes = [settings.installing(path, of) for path, of in (settings.recorded() if again else where)]
+    for change in changes:
+        if dry_run:
+            _show(change)
+            continue
+        settings.remember(state_home())
+        try:
+            change.make(selftest.run)
+        except MemshimError as error:
+            error.hint = error.hint or f"{change.path} is as it was before. Look at: memshim status"
+            raise
+        say(f"The hooks are in {change.path}{' already' if change.is_empty else ''}; they passed their test.")
+    if changes and not dry_run:
+        say("Sessions that are running now have read their hooks at their start: restart them.")
+        say(f"To take the hooks out again: memshim uninstall{f' --scope {scope}' if scope else ''}")
+
+
+@click.command()
+@_SCOPE
+@_DRY_RUN
+@click.option("--purge", is_flag=True, help="Publish all stores, then remove memshim's own folders; Markdown stays.")
+def uninstall_command(scope: str | None, dry_run: bool, purge: bool) -> int:
+    """Take memshim's hooks out of Claude Code's settings: of one scope, or of every file that they were put into."""
+    failed = _take_out(_places(scope), dry_run)
+    if scope is None and not failed and not dry_run:
+        settings.forget_front()
+    stores = registry.known()
+    if purge:
+        failed = failed or _purge(stores, dry_run)
+    elif stores and not dry_run:
+        say(f"{len(stores)} stores stay as they are, Markdown and history; memshim's own folders in them:")
+        for root in stores:
+            say(f"  {Layout(root).state}")
+        say("To publish them and remove these folders too: memshim uninstall --purge")
+    return failed
+
+
+def _places(scope: str | None) -> list[tuple[str, str]]:
+    if scope is not None:
+        return [(settings.path_of(scope, os.getcwd()), scope)]
+    here = [(settings.path_of(name, os.getcwd()), name) for name in settings.SCOPES]
+    return list(dict.fromkeys([*settings.recorded(), *here]))
+
+
+def _take_out(places: list[tuple[str, str]], dry_run: bool) -> int:
+    """Takes the hooks out of each of these files; one that cannot be changed keeps no other from being."""
+    failed, found = 0, 0
+    for path, scope in places:
+        try:
+            change = settings.uninstalling(path, scope)
+            found += not change.is_empty
+            if dry_run:
+                _show(change)
+                continue
+            change.make(selftest.run)
+            if not change.is_empty:
+                say(f"The hooks are out of {path}.")
+        except MemshimError as error:
+            failed = failure.report(error)
+    if not found and not failed:
+        say("No hooks of memshim's are in the settings.")
+    return failed
+
+
+def _purge(stores: list[str], dry_run: bool) -> int:
+    failed = 0
+    for root in stores:
+        layout = Layout(root)
+        if dry_run:
+            for path in removal.ours(layout):
+                say(f"would be removed: {path}")
+            continue
+        try:
+            removal.remove(layout)
+            say(f"Published, and removed what was memshim's: {root}")
+        except MemshimError as error:
+            failed = failure.report(error)
+        except OSError as error:
+            failed = failure.report_os(error)
+    if not failed and not dry_run:
+        shutil.rmtree(state_home(), ignore_errors=True)
+    return failed
+
+
+def _show(change: settings.Change) -> None:
+    if change.is_empty:
+        say(f"{change.path} stays as it is.")
+    else:
+        click.echo(visible(change.diff(), keep="\n\t"), nl=False)
