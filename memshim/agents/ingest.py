@@ -83,9 +83,13 @@ def make(place: Place, before: bytes | None) -> bool:
 
 
 def looked(place: Place, event: Looked) -> None:
-    """Remembers which lines an agent was shown; a text that is not the document's is passed over, which costs deletions only."""
-    if not place.layout.is_store():
+    """Remembers which lines an agent was shown; a text that is not the document's is passed over, which costs deletions only.
+
+    Makes a store of the folder: what was seen is kept there.
+    """
+    if not os.path.isdir(place.layout.root):
         return
+    make(place, place.read())
     doc = place.name if place.name == INDEX else Memory(place.layout).document_id(place.name)
     mine = place.seen(event.writer, doc)
     lines = event.text.split("\n")
