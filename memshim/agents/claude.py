@@ -97,6 +97,13 @@ def memory_folder(path: str, environ: "Mapping[str, str]") -> "tuple[str, bool] 
     return (root, True) if root in configured_folders(environ) else None
 
 
+def leads_out(path: str) -> bool:
+    """Tells whether a path that is no memory's says that it is: by a link, or by `..`, it leads elsewhere."""
+    parts = path.split("/")
+    within = any(is_client_store("/".join(parts[:n])) for n in range(2, len(parts)))
+    return ".." in parts or (within and os.path.realpath(path) != os.path.normpath(path))
+
+
 def configured_folders(environ: "Mapping[str, str]") -> "set[str]":
     """Returns the folders to which settings or the environment have moved the memory, as real paths."""
     import json

@@ -75,6 +75,8 @@ def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
 def _place_of(path: str, environ: "Mapping[str, str]") -> "ingest.Place | None":
     found = claude.memory_folder(path, environ)
     if found is None:
+        if claude.leads_out(path):
+            incidents.report("path leads out of a memory", path=path)
         return None
     return ingest.Place(Layout(found[0], beside=found[1]), os.path.basename(path), claude.plain, claude.loaded)
 

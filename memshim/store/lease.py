@@ -85,10 +85,10 @@ class _Rows:
         now = time.time()
         for line in data.splitlines():
             try:
-                row = json.loads(line)
-                if now < row[4] <= now + LASTS_S:  # one from a clock that was ahead has no end: it counts as ended
-                    self.found.append(row)
-            except (ValueError, TypeError, IndexError):
+                alone, agent, call, process, ends = json.loads(line)
+                if now < ends <= now + LASTS_S:  # one from a clock that was ahead would have no end: it counts as ended
+                    self.found.append([alone, agent, call, process, ends])
+            except (ValueError, TypeError):
                 continue
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,147 @@
+"""The door: what the client never sends does nothing, and every event is answered with exit 0."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memshim.agents.door import handle
+from memshim.disk import incidents
+from memshim.store.store import Store
+
+HOOK = Path(__file__).resolve().parents[2] / "memshim" / "hook.py"
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    folder = tmp_path / "config" / "projects" / "-proj" / "memory"
+    folder.mkdir(parents=True)
+    (folder / "MEMORY.md").write_text("# Memory\n\n- one\n- two\n")
+    return folder
+
+
+def edit(memory: Path, old: str, new: str, call: str = "toolu_1", session: str = "5e55", **more: Any) -> dict[str, Any]:
+    """An Edit of MEMORY.md, done on disk, as its PostToolUse."""
+    path = memory / "MEMORY.md"
+    before = path.read_text()
+    path.write_text(before.replace(old, new))
+    asked = {"file_path": str(path), "old_string": old, "new_string": new}
+    said = {"filePath": str(path), "oldString": old, "newString": new, "originalFile": before, "replaceAll": False}
+    return {"hook_event_name": "PostToolUse", "session_id": session, "cwd": "/", "tool_name": "Edit", "tool_use_id": call,
+            "tool_input": asked, "tool_response": said, **more}  # fmt: skip
+
+
+def take(event: Any) -> dict[str, Any]:
+    answer = handle(json.dumps(event).encode(), os.environ)
+    return json.loads(answer) if answer else {}
+
+
+def entries(memory: Path) -> list[tuple[str, str]]:
+    return [(e.kind, e.agent) for e in Store.open(memory).log()]
+
+
+def test_an_edit_becomes_an_entry_of_its_agent_and_nothing_is_said(memory: Path) -> None:
+    event = edit(memory, "- two\n", "- two\n- three\n")
+    assert take(event) == {}
+    (entry, _) = Store.open(memory).log()
+    assert (entry.kind, entry.session, entry.extra["tool"], entry.extra["call"]) == ("edit", "5e55", "Edit", "toolu_1")
+    assert entry.agent.startswith("main-")
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- one\n- two\n- three\n"
+    assert incidents.recent(0) == []
+
+
+def test_an_event_that_comes_twice_is_taken_once(memory: Path) -> None:
+    event = edit(memory, "- two\n", "- two\n- three\n")
+    take(event)
+    take(event)
+    (memory / "MEMORY.md").write_text("# Memory\n\n- two\n- three\n")
+    Store.open(memory).publish()
+    take(event)
+    assert [kind for kind, _ in entries(memory)] == ["adopt", "edit", "init"]
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- two\n- three\n", "what was deleted since stays deleted"
+
+
+def test_agents_of_one_session_have_names_of_their_own(memory: Path) -> None:
+    take(edit(memory, "- two\n", "- two\n- 3\n", "a", agent_id="abob-1234", agent_type="bob"))
+    take(edit(memory, "- 3\n", "- 3\n- 4\n", "b", agent_id="aauto_dream-1"))
+    take(edit(memory, "- 4\n", "- 4\n- 5\n", "c", agent_id="a12"))
+    take(edit(memory, "- 5\n", "- 5\n- 6\n", "d", agent_id="a13", agent_type="My / Réviewer\n"))
+    names = [agent.rpartition("-")[0] for _, agent in entries(memory)]
+    assert names[:4] == ["My---R-viewer-", "extract", "dream", "bob"]
+
+
+def test_two_sessions_whose_ids_begin_alike_write_two_journals(memory: Path) -> None:
+    take(edit(memory, "- two\n", "- two\n- 3\n", "a", session="0123abcd-0000-4000-8000-000000000001"))
+    take(edit(memory, "- 3\n", "- 3\n- 4\n", "b", session="0123abcd-ffff-4000-8000-000000000002"))
+    agents = [agent for kind, agent in entries(memory) if kind == "edit"]
+    assert agents == ["main-0123abcdffff", "main-0123abcd"]
+
+
+HOSTILE: list[Any] = [
+    None,
+    [],
+    "text",
+    {},
+    {"hook_event_name": 7, "session_id": "s"},
+    {"hook_event_name": "PostToolUse"},
+    {"hook_event_name": "PostToolUse", "session_id": ["s"], "tool_name": "Edit"},
+    {"hook_event_name": "PostToolUse", "session_id": "s", "tool_name": "Edit", "tool_input": []},
+    {"hook_event_name": "PostToolUse", "session_id": "s", "tool_name": "Edit", "tool_response": 1, "tool_input": {}},
+    {"hook_event_name": "PostToolBatch", "session_id": "s", "tool_calls": {"a": 1}},
+]
+
+
+@pytest.mark.parametrize("event", HOSTILE)
+def test_what_the_client_never_sends_is_an_incident(event: Any) -> None:
+    assert take(event) == {}
+    assert [row["what"] for row in incidents.recent(0)] == ["event not understood"]
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"a":' * 5000, b"[" * 100_000, b"1" * 5000])
+def test_what_is_no_json_is_an_incident(payload: bytes) -> None:
+    assert handle(payload, os.environ) == b""
+    assert incidents.recent(0)
+
+
+@pytest.mark.parametrize("path", [7, None, "", "MEMORY.md", "x\0y/MEMORY.md", {"a": 1}])
+def test_a_path_that_is_none_changes_nothing(memory: Path, path: Any) -> None:
+    event = edit(memory, "- two\n", "- 2\n")
+    event["tool_input"]["file_path"] = path
+    assert take(event) == {}
+    assert not (memory.parent / ".memshim").exists()
+
+
+def test_no_file_outside_a_memory_is_touched(memory: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "MEMORY.md").write_text("- one\n")
+    (memory / "linked").symlink_to(elsewhere)
+    (memory / "link.md").symlink_to(elsewhere / "MEMORY.md")
+    for path, reported in (
+        (elsewhere / "MEMORY.md", False),
+        (memory / ".." / ".." / ".." / ".." / "elsewhere" / "MEMORY.md", True),
+        (memory / "linked" / "MEMORY.md", True),
+        (memory / "link.md", True),
+        (memory / ".hidden.md", False),
+        (memory / "MEMORY.md.tmp.1.abc", False),
+    ):
+        event = edit(memory, "- two\n", "- two\n")
+        event["tool_input"]["file_path"] = str(path)
+        before = len(incidents.recent(0))
+        assert take(event) == {}
+        assert (len(incidents.recent(0)) > before) is reported
+        assert (elsewhere / "MEMORY.md").read_text() == "- one\n"
+        assert sorted(p.name for p in elsewhere.iterdir()) == ["MEMORY.md"]
+
+
+def test_the_hook_is_harmless_and_needs_only_the_standard_library(memory: Path) -> None:
+    event = edit(memory, "- two\n", "- two\n- three\n")
+    command = [sys.executable, "-I", "-S", str(HOOK)]
+    for payload in (json.dumps(event).encode(), b"", b"nonsense"):
+        done = subprocess.run(command, input=payload, capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert [kind for kind, _ in entries(memory)] == ["edit", "init"]
