@@ -1,4 +1,6 @@
-"""The agents' door: one event on standard input, an answer on standard output or none, exit code always 0.
+"""The agents' door: one event on standard input, an answer on standard output or none, and exit code 0.
+
+Only where not even the reason can be noted (a damaged installation) is it 1: the front notes that, and tells the agent 0.
 
 Runs by `python -I -S path/to/hook.py` as well: standard library only, so a plugin needs nothing installed.  It ends itself
 after 3 s; whatever it had recorded by then is durable, and the next event or command goes on from there.
@@ -25,9 +27,10 @@ def main() -> None:
             sys.stdout.buffer.write(answer + b"\n")
             sys.stdout.buffer.flush()
     except BrokenPipeError:
-        return
-    finally:
-        os._exit(0)
+        pass
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
 
 
 def _too_slow(*_: object) -> None:

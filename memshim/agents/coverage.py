@@ -33,7 +33,7 @@ def uncovered(environ: "Mapping[str, str]") -> list[str]:
     """Returns the memory folders in this session's settings and environment that no rule of ours reaches."""
     moved = [folder for folder in sorted(claude.configured_folders(environ)) if not _is_usual(folder)]
     rules = _settings_text(environ) if moved else b""
-    return [folder for folder in moved if _rule_text(folder) not in rules]
+    return [folder for folder in moved if not _has_rule(rules, folder)]
 
 
 def note_uncovered(environ: "Mapping[str, str]") -> list[str]:
@@ -54,7 +54,7 @@ def note_uncovered(environ: "Mapping[str, str]") -> list[str]:
 
 def without_rule(rules: bytes) -> list[str]:
     """Returns the places that need a rule by name and have none in this text of a settings file."""
-    return [place for place in places() if _rule_text(place) not in rules]
+    return [place for place in places() if not _has_rule(rules, place)]
 
 
 def _noted() -> str:
@@ -85,10 +85,11 @@ def _settings_text(environ: "Mapping[str, str]") -> bytes:
     return text
 
 
-def _rule_text(folder: str) -> bytes:
-    """Returns how a folder's rule stands in a settings file.  Files by other programs may escape other characters."""
+def _has_rule(settings: bytes, folder: str) -> bool:
+    """Tells whether a folder's rule stands in the text of settings files, which is cheaper than to understand them."""
     import json
 
     from memshim.agents.fragment import rule
 
-    return json.dumps(rule("Write", folder), ensure_ascii=False).encode("utf-8", "replace")
+    texts = (json.dumps(rule("Write", folder), ensure_ascii=escaped) for escaped in (False, True))
+    return any(text.encode("utf-8", "replace") in settings for text in texts)

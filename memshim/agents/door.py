@@ -3,7 +3,7 @@
 import os
 import time
 
-from memshim.agents import claude, commands, ingest, seen, shell
+from memshim.agents import claude, commands, coverage, ingest, seen, shell
 from memshim.agents.event import Changed, Changing, Event, Looked, Ran, Refused, Running, Started
 from memshim.disk import incidents
 from memshim.disk.layout import Layout, client_memory
@@ -109,7 +109,9 @@ def _folders(event: "Running | Ran", environ: "Mapping[str, str]") -> "list[Layo
 
 
 def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
-    """Repairs what crashed sessions left in the project's memory, and clears away what old ones had noted."""
+    """Notes a memory that no hook reaches, repairs what crashed sessions left, and clears away what old ones had noted."""
+    if not event.writer.key:
+        coverage.note_uncovered(environ)
     folder = client_memory(event.cwd) if not event.writer.key and event.cwd else None
     layout = Layout(folder) if folder is not None else None
     if layout is not None and layout.is_store():
