@@ -127,6 +127,7 @@ def _point_environment_to(home: Path, runtime: str, patch: pytest.MonkeyPatch) -
     patch.setenv("HOME", str(home))
     patch.setenv("CLAUDE_CONFIG_DIR", str(home / ".claude"))
     patch.setenv("XDG_RUNTIME_DIR", runtime)
+    patch.setenv("MEMSHIM_DAEMON", "off")  # who tests the daemon takes it away
     for name, below in XDG_FOLDERS.items():
         patch.setenv(name, str(home / below))
     # A child with another working folder finds this tree's memshim too, installed or not.

@@ -141,3 +141,32 @@ def shared(fd: int) -> None:
     import portalocker
 
     portalocker.lock(fd, portalocker.LOCK_SH)
+
+
+class OnlyOne:
+    """Is the lock that one process of a user holds for as long as it lives, with its pid in a file beside it.
+
+    A crash leaves the files, unlocked.  Take it after every fork: a child would hold it too.
+    """
+
+    def __init__(self, path: str) -> None:
+        import portalocker
+
+        self._lock = portalocker.PidFileLock(path)
+        self._taken = portalocker.exceptions.AlreadyLocked
+
+    def take(self) -> bool:
+        """Takes the lock if it is free; tells whether it did."""
+        try:
+            self._lock.acquire()
+        except self._taken:
+            return False
+        return True
+
+    def holder(self) -> int:
+        """Returns the pid in the file, 0 where there is none; a dead holder's may still stand there."""
+        return self._lock.read_pid() or 0
+
+    def release(self) -> None:
+        """Gives the lock back and removes its files."""
+        self._lock.release()

@@ -62,8 +62,9 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
         return data
     if published is not None:
         turn.is_present(doc)
+    turn.earlier()
     written = max(found[1].st_mtime, found[1].st_ctime)  # a backup that was moved back has an old st_mtime
-    if adopt_text(turn, doc, data, written):
+    if turn.standing.get(doc) == data or adopt_text(turn, doc, data, written):
         turn.history(doc).confirm(revision_of(data), turn.layout.document(name))  # it is on disk, and taken in
     turn.standing[doc] = data
     return data
@@ -109,7 +110,8 @@ def _note_old_copy(turn: Turn, doc: str, data: bytes, written: float) -> None:
         return
     if any(e.extra.get("found") == found and e.milliseconds / 1000 >= written for e in turn.memory.new.values()):
         return
-    ruling = lost.rule(turn.memory, view, lost.overwritten(view, standing, data, data), found, True)
+    wiped = lost.overwritten(view, standing, data, data)
+    ruling = lost.rule(turn, turn.memory, view, wiped, found, True)
     if ruling.ops:
         turn.record("adopt", EXTERNAL, ruling.ops, extra={"found": found, "base": found, **ruling.extra})
         turn.notes += lost.told(turn.name(doc), ruling.extra)

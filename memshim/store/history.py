@@ -26,6 +26,11 @@ KEPT_DAYS = 30
 KEPT_BYTES = 50_000_000
 
 
+KEPT_LOADED, KEPT_LOADED_BYTES = 64, 100_000
+_loaded: "dict[str, Revision]" = {}
+"""The revisions that this process has read last; a recorded one never changes."""
+
+
 def revision_of(text: bytes) -> str:
     """Returns the revision of a text: SHA-256, 64 hex digits."""
     return sha256(text).hexdigest()
@@ -141,7 +146,16 @@ class History:
 
     def load(self, name: str) -> Revision | None:
         """Returns one recorded revision, or None where it is damaged or gone."""
-        data = files.read(os.path.join(self.folder, name))
+        path = os.path.join(self.folder, name)
+        known = _loaded.pop(path, None) or self._read(path, name)
+        if known is not None and len(known.text) <= KEPT_LOADED_BYTES:
+            _loaded[path] = known
+            if len(_loaded) > KEPT_LOADED:
+                _loaded.pop(next(iter(_loaded)), None)
+        return known
+
+    def _read(self, path: str, name: str) -> Revision | None:
+        data = files.read(path)
         found = next(record.scan(data), None) if data else None
         if found is None or found.meta is None:
             return None

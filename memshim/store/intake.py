@@ -87,7 +87,8 @@ def take_in(
     ops: list[Op] = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     wiped = lost.overwritten(view, lost.standing(turn, doc), base, target)
     if source.kind == "adopt":  # a guess at what the writer had seen: see the rules
-        ruling = lost.rule(memory, view, wiped, revision_of(base), bool(base) and not any(i for i, _ in pieces))
+        never_ours = bool(base) and not any(ids for ids, _ in pieces)
+        ruling = lost.rule(turn, memory, view, wiped, revision_of(base), never_ours)
     else:
         ruling = lost.note(doc, wiped)
     ops += ruling.ops

@@ -14,7 +14,6 @@ import time
 from memshim.errors import NotFound
 from memshim.store import lookup
 from memshim.store.history import revision_of
-from memshim.text import blocks as markdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from memshim.text.view import View
 
 RACE_S = 10.0
-"""For how long after it was first put back a block is put back again: several writers may have read the text without it."""
+"""A block that was put back and is overwritten again sooner than this is put back again: nobody had the time to read it."""
 PATTERN = 5
 """How many restorations one writer's pattern may cause within PATTERN_S; then they stop, and it is reported."""
 PATTERN_S = 600.0
@@ -78,20 +77,29 @@ def standing(turn: "Turn", doc: str) -> bytes:
 def overwritten(view: "View", stood: bytes, base: bytes, found: bytes) -> "list[Piece]":
     """Returns the pieces of a view that `found` wiped out unseen: they had `stood` there, and its writer, who had read
     `base`, never saw them."""
-    before, seen, kept = _texts(stood), _texts(base), _texts(found)
+    before, seen, kept = _Lines(stood), _Lines(base), _Lines(found)
     return [
         piece
         for piece in view.pieces
         if piece.ids
         and piece.kind != "blank"
-        and (text := piece.bare.strip()) not in seen
-        and text not in kept
+        and (text := piece.bare.strip()) not in kept
+        and text not in seen
         and text in before
     ]
 
 
-def _texts(text: bytes) -> set[bytes]:
-    return {block.text.strip() for block in markdown.parse(text)}
+class _Lines:
+    """Is a text that can be asked whether a block stands in it, as whole lines."""
+
+    def __init__(self, text: bytes) -> None:
+        self.lines = {line.strip() for line in text.splitlines()}
+        self.text = b"\n" + text + b"\n"
+
+    def __contains__(self, block: bytes) -> bool:
+        if b"\n" not in block:
+            return block in self.lines
+        return b"\n" + block + b"\n" in self.text
 
 
 class Ruling:
@@ -113,19 +121,21 @@ def note(doc: str, pieces: "Iterable[Piece]") -> Ruling:
     return Ruling({"saved": rows}, [{"op": "restore", "doc": doc, "targets": targets, "undoes": []}])
 
 
-def rule(memory: "Memory", view: "View", pieces: "list[Piece]", base: str, foreign: bool) -> Ruling:
+def rule(turn: "Turn", memory: "Memory", view: "View", pieces: "list[Piece]", base: str, foreign: bool) -> Ruling:
     """Decides which overwritten blocks are put back, and which are left removed, when nobody says what the writer had seen.
 
     `base` is the revision that the writer must have read, `foreign` whether that is a text that never was a view.
-    A block is put back at most once, RACE_S after the first time excepted; removed again, by anyone, it stays removed.
+    A block is put back once; removed again, by anyone, when it had stood there for RACE_S, it stays removed.
     Against one writer's pattern (each text made from their own one before, never from ours) nothing is put back after
     PATTERN restorations in PATTERN_S.
     """
     if not pieces:
         return Ruling({}, [])
+    published = turn.history(view.doc).published
     if foreign and _pattern(memory, base) >= PATTERN:
         return _left_removed(view, pieces, "pattern")
-    again = [p for p in pieces if _first_saved(memory, p) < time.time() - RACE_S]
+    stood = published is not None and published.confirmed and time.time() - published.confirmed >= RACE_S
+    again = [p for p in pieces if stood and _was_saved(memory, p)]
     kept = note(view.doc, [p for p in pieces if p not in again])
     left = _left_removed(view, again, "again")
     return Ruling({**kept.extra, **left.extra}, [*kept.ops, *left.ops])
@@ -144,11 +154,10 @@ def _blocks(piece: "Piece") -> "Iterator[tuple[str, str]]":
         yield block, piece.agents[min(n, len(piece.agents) - 1)] if piece.agents else ""
 
 
-def _first_saved(memory: "Memory", piece: "Piece") -> float:
-    """Returns when one of these blocks was put back for the first time, seconds since 1970; the far future if never."""
+def _was_saved(memory: "Memory", piece: "Piece") -> bool:
+    """Tells whether one of these blocks has been put back before."""
     facts = [memory.state.facts[i] for i in piece.ids if i in memory.state.facts]
-    entries = [memory.entry(e) for f in facts for e, undoes in f.undone.items() if not undoes]
-    return min((e.milliseconds / 1000 for e in entries if e is not None), default=float("inf"))
+    return any(not undoes for f in facts for undoes in f.undone.values())
 
 
 def _pattern(memory: "Memory", base: str) -> int:

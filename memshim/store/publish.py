@@ -163,6 +163,7 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     if displaced is None or displaced[0] == data or history.knows(revision_of(displaced[0])):
         turn.standing[doc] = view.text
         return True
+    turn.earlier()
     adopt.adopt_text(turn, doc, displaced[0], displaced[1].st_mtime)
     turn.standing[doc] = view.text
     return False

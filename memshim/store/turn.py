@@ -14,6 +14,7 @@ from memshim.text.entry import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from memshim.text.entry import Op
@@ -26,7 +27,8 @@ class Turn:
     `wait` how many seconds a document that is missing or empty is still left alone, `taken_in` how many foreign changes
     became entries, `reclaimed` the documents whose published text was looked at for lost entries, `standing` the text that
     each document was last seen to have on disk, `under_way` for how many seconds agents' tools may still be writing
-    (see `lease`), `deferred` the documents whose unknown bytes are left until those have told.
+    (see `lease`), `deferred` the documents whose unknown bytes are left until those have told.  `earlier` takes in versions
+    that stood there before the one that has just been read: what was made from them must not be taken in first.
     """
 
     def __init__(self, layout: Layout, replica: str) -> None:
@@ -41,6 +43,7 @@ class Turn:
         self.deferred: set[str] = set()
         self.reclaimed: set[str] = set()
         self.standing: dict[str, bytes] = {}
+        self.earlier: Callable[[], None] = lambda: None
         self._histories: dict[str, History] = {}
         self._found: dict[str, str] = {}  # documents that nobody has taken in yet, id to name
 

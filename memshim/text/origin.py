@@ -4,11 +4,13 @@ Where no hook says it, the text does: it is nearest to what its writer had read.
 lacks of the newer ones was never seen, so it was not deleted.
 """
 
+from functools import lru_cache
+
 from memshim.text.blocks import split_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 CARRIED = 3
@@ -22,12 +24,22 @@ def distance(one: bytes, other: bytes) -> tuple[int, int]:
     """
     from collections import Counter
 
-    a = Counter(line for line in split_lines(one.rstrip(b"\n") + b"\n") if line.strip())
-    b = Counter(line for line in split_lines(other.rstrip(b"\n") + b"\n") if line.strip())
-    only = (a - b, b - a)
+    a, b = _counted(one), _counted(other)
+    only: list[dict[bytes, int]] = [{}, {}]
+    for line in {line for line, _ in a.items() ^ b.items()}:
+        more = a.get(line, 0) - b.get(line, 0)
+        only[more < 0][line] = abs(more)
     lines = sum(only[0].values()) + sum(only[1].values())
     words = [Counter(word for line, n in side.items() for word in line.split() * n) for side in only]
     return lines, sum(((words[0] - words[1]) + (words[1] - words[0])).values())
+
+
+@lru_cache(maxsize=64)
+def _counted(text: bytes) -> "Mapping[bytes, int]":
+    """Returns how often each line occurs; kept, because each new text is compared with the same revisions."""
+    from collections import Counter
+
+    return Counter(line for line in split_lines(text.rstrip(b"\n") + b"\n") if line.strip())
 
 
 def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
@@ -47,14 +59,10 @@ def _carried(text: bytes, revisions: "list[bytes]", chosen: int) -> "int | None"
 
     Whoever deletes most of a document leaves a text that is nearer to a short old one; the lines that they kept tell.
     """
-    own = _lines(text) - _lines(revisions[chosen])
-    shared = [len(own & _lines(revision)) for revision in revisions[:chosen]]
+    own = _counted(text).keys() - _counted(revisions[chosen]).keys()
+    shared = [len(own & _counted(revision).keys()) for revision in revisions[:chosen]]
     most = max(shared, default=0)
     return shared.index(most) if most >= CARRIED and 2 * most > len(own) else None
-
-
-def _lines(text: bytes) -> set[bytes]:
-    return {line.strip() for line in split_lines(text)} - {b""}
 
 
 def _nearest(far: "list[tuple[int, int]]", sure: bool) -> int:

@@ -67,7 +67,20 @@ def _shaped(out, name):
 def test_the_table_has_a_row_for_every_command_that_reports():
     assert set(_table()) == {
         *("append", "edit", "write", "forget", "restore", "resolve", "init", "compact", "compact --dry-run"),
-        *("show", "show --at", "rev", "log", "log -p", "blame", "conflicts", "lost", "status", "check", "demo"),
+        *(
+            "show",
+            "show --at",
+            "rev",
+            "log",
+            "log -p",
+            "blame",
+            "conflicts",
+            "lost",
+            "daemon status",
+            "status",
+            "check",
+            "demo",
+        ),
         *("diff", "undo", "undo --dry-run", "undo with exit 12"),
         *("edit with exit 12", "write with exit 12"),
     }

@@ -1,0 +1,155 @@
+"""Desk: what each kind of request does.  Must not know sockets, nor when a store is looked at.
+
+status     JSON: pid, version, since, stores, connections
+hook       the payload of an agent's hook; the answer is what the hook prints
+publish    store=FOLDER; answered when the documents are up to date, one turn for all who asked meanwhile
+watch      a subscription: a line of JSON for each change of a store
+stop       ends the daemon
+"""
+
+import json
+import os
+import queue
+import threading
+import time
+
+from memshim import __version__
+from memshim.agents import door
+from memshim.disk import incidents
+from memshim.disk.layout import Layout
+from memshim.errors import MemshimError
+from memshim.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memshim.daemon.protocol import Request
+    from memshim.daemon.server import Answer, Server
+    from memshim.daemon.watcher import Watcher
+
+    Job = tuple[Callable[[Request, list[Answer]], bytes], Request, list[Answer]]
+
+WORKERS = 12
+"""Hooks may wait for each other's leases; a thread that waits costs next to nothing."""
+PUBLISH_S = 5.0
+
+
+class Refusal(Exception):
+    """Says why a request was not carried out."""
+
+
+class Desk:
+    """Answers requests: what is quick at once, what takes time in a few threads of its own."""
+
+    def __init__(self) -> None:
+        self.used = time.monotonic()  # when somebody last wanted something, or something changed
+        self.since = time.time()
+        self.server: Server | None = None
+        self.watcher: Watcher | None = None
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._waiting: dict[str, list[Answer]] = {}
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(WORKERS)]
+
+    def start(self) -> None:
+        """Starts the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends the threads when they have done what they were asked."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def changed(self, store: str) -> None:
+        """Tells the subscribers that something in a store changed; from any thread."""
+        self.used = time.monotonic()
+        if self.server is not None and self.server.subscribers():
+            self.server.broadcast(json.dumps({"store": store, "time": time.time()}).encode())
+
+    def handle(self, request: "Request", answer: "Answer") -> bool:
+        """Takes one request in, in the server's thread; True if the connection is a subscription now."""
+        if request.kind != "status":
+            self.used = time.monotonic()
+        if request.kind == "status":
+            answer(json.dumps(self._status()).encode(), True)
+        elif request.kind == "watch":
+            answer(b"", True)
+            return True
+        elif request.kind == "stop":
+            answer(b"", True)
+            assert self.server is not None
+            self.server.stop()
+        elif request.kind == "publish":
+            self._together(request, answer)
+        elif request.kind == "hook":
+            self._jobs.put((self._hook, request, [answer]))
+        else:
+            answer(f"There is no kind of request {request.kind!r}.".encode(), False)
+        return False
+
+    def _status(self) -> "dict[str, object]":
+        assert self.server is not None
+        assert self.watcher is not None
+        return {
+            "pid": os.getpid(), "version": __version__, "since": self.since, "socket": self.server.path,
+            "connections": self.server.connections(), "subscribers": self.server.subscribers(),
+            "stores": self.watcher.status(),
+        }  # fmt: skip
+
+    def _together(self, request: "Request", answer: "Answer") -> None:
+        """Queues a publish; those who ask while one waits its turn get the same answer."""
+        folder = request.fields.get("store", "")
+        with self._lock:
+            waiting = self._waiting.get(folder)
+            if waiting is not None:
+                waiting.append(answer)
+                return
+            self._waiting[folder] = [answer]
+        self._jobs.put((self._publish, request, []))
+
+    # -- in a worker --------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, request, answers = job
+            try:
+                payload, ok = work(request, answers), True
+            except (MemshimError, Refusal, OSError) as error:
+                payload, ok = str(error).encode("utf-8", "replace"), False
+            except Exception as error:
+                incidents.report("bug in the daemon", error=type(error).__name__, kind=request.kind)
+                payload, ok = b"This is a bug in memshim's daemon.", False
+            for answer in answers:
+                answer(payload, ok)
+
+    def _hook(self, request: "Request", answers: "list[Answer]") -> bytes:
+        for name in ("HOME", "XDG_STATE_HOME"):
+            if request.fields.get(name, "") != os.environ.get(name, ""):
+                raise Refusal(f"This daemon has another {name}.")
+        said = door.handle(request.payload, request.fields)
+        return said + b"\n" if said else b""
+
+    def _publish(self, request: "Request", answers: "list[Answer]") -> bytes:
+        folder = request.fields.get("store", "")
+        with self._lock:  # what these had appended is there for the turn that begins now; later ones wait for the next
+            answers += self._waiting.pop(folder, [])
+        layout = own_store(folder)
+        store = Store(layout, "daemon", "", PUBLISH_S, quick=True)
+        done = store.publish()
+        self.changed(layout.root)
+        return json.dumps({"published": done, "notes": store.notes}).encode()
+
+
+def own_store(folder: str) -> Layout:
+    """Returns the layout of an existing store of this user.  Raises Refusal for anything else."""
+    if not os.path.isabs(folder):
+        raise Refusal("A store is named by its whole path.")
+    layout = Layout(folder)
+    layout.check_ours()
+    if not layout.is_store():
+        raise Refusal(f"{folder} is no store.")
+    return layout
