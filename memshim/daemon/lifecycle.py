@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 IDLE_S = 1800.0
 """After so long without a session or a watched change the daemon ends; MEMSHIM_DAEMON_IDLE (seconds) says otherwise."""
 LOG_BYTES = 512_000
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PASSED_ON = (
     "PATH",
     "HOME",
@@ -139,10 +140,12 @@ def run(idle: "float | None" = None, foreground: bool = False) -> bool:
     from memshim.disk import files
     from memshim.disk.locks import OnlyOne
 
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))  # until there is a server to be stopped
     files.make_folder(state_home())
     lock = OnlyOne(_pid_file())
     if not lock.take():
-        other = status()
+        other = status(timeout=10)
         if other is None or other.get("version") == __version__ or not stop():
             return False
         if not lock.take():
@@ -180,7 +183,7 @@ def _serve(idle: float, foreground: bool) -> None:
     server = Server(desk.handle, left)
     watcher = Watcher(desk.changed)
     desk.server, desk.watcher = server, watcher
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: server.stop())
     if not server.listen():
         log.warning("there is no socket: %s is no folder of ours alone", protocol.folder())

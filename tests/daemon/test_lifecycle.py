@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import until
+from waiting import until
 
 from memshim import __version__
 from memshim.daemon import client, lifecycle, protocol
+
+pytest_plugins = ["daemon_fixtures"]
 
 
 @pytest.fixture

@@ -9,11 +9,13 @@ import subprocess
 import time
 
 import pytest
-from conftest import until
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from memshim.daemon import client, protocol, server
+
+pytest_plugins = ["daemon_fixtures"]
 
 
 def connect():

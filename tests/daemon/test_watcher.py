@@ -8,13 +8,15 @@ import threading
 import time
 
 import pytest
-from conftest import START, renamed, until
+from waiting import START, renamed, until
 
 from memshim import Store
 from memshim.daemon import events
 from memshim.daemon.watcher import Watcher
 from memshim.disk import incidents
 from memshim.store import lost
+
+pytest_plugins = ["daemon_fixtures"]
 
 
 @pytest.fixture

@@ -1,35 +1,16 @@
-"""What the daemon's tests share: a daemon of this test's own, and waiting for something to become true."""
+"""What the daemon's tests share: a daemon of this test's own, which is ended with it."""
 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from waiting import START, until
 
 from memshim import Store
 from memshim.daemon import lifecycle
-
-START = b"# M\n\n- one\n- two\n"
-
-
-def until(check: Callable[[], object], timeout: float = 20.0) -> bool:
-    """Waits until something is true; False if it does not come to that."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if check():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def renamed(path: Path, data: bytes) -> None:
-    """Writes as agents' tools do: a temporary file beside it, renamed over it."""
-    temporary = path.with_name(f"{path.name}.tmp.{time.monotonic_ns()}")
-    temporary.write_bytes(data)
-    os.rename(temporary, path)
 
 
 @pytest.fixture
