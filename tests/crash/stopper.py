@@ -1,13 +1,15 @@
 """A process that stops itself: runs one scenario once for every write step, stopped there, and says what it found.
 
-    python stopper.py SCENARIO FOLDER [every-byte]
+    python stopper.py SCENARIO FOLDER [every-byte | failing]
 
 Prints one JSON object: the write steps of the undisturbed command, how many stops were made, and the failures.  Each
 stop happens in a fork, by os._exit, so that nothing is cleaned up.  fsync does nothing here: what a killed process has
-written stays, and the steps are counted all the same.
+written stays, and the steps are counted all the same.  With `failing` the process goes on: from that step on the disk
+is full, or has gone read-only, until the command has ended.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -31,6 +33,12 @@ STEPS = ["write", "pwrite", "ftruncate", "truncate", "fsync", "rename", "replace
          "mkdir", "rmdir", "symlink", "chmod", "chown", "fchmod", "utime"]  # fmt: skip
 AUDITED = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod", "os.chown",
            "os.utime", "os.truncate", "shutil.rmtree"}  # fmt: skip
+_MAKES = {"open", "mkdir", "link", "symlink", "rename", "replace"}
+FAILING = {
+    "full": (errno.ENOSPC, _MAKES | {"write", "pwrite", "fsync"}),
+    "half full": (errno.ENOSPC, _MAKES | {"write", "pwrite", "fsync"}),  # the first write takes a half
+    "denied": (errno.EACCES, _MAKES | {"unlink", "remove", "rmdir", "chmod", "chown", "utime", "exchange"}),
+}
 NEXT = ["append", "- what comes next"]
 DOCS = ("MEMORY.md", "topic.md")
 Texts = dict[str, bytes | None]
@@ -43,6 +51,7 @@ class Steps:
         self.at, self.how = at, how
         self.names: list[str] = []
         self.audited = 0
+        self.taken = False
 
     def install(self) -> None:
         for name in STEPS:
@@ -65,6 +74,8 @@ class Steps:
     def _stopping(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **options: Any) -> Any:
             self.names.append(name)
+            if self.how in FAILING:
+                return self._failing(name, call, args, options)
             if len(self.names) != self.at:
                 return call(*args, **options)
             if self.how == "after":
@@ -77,6 +88,16 @@ class Steps:
             os._exit(STOPPED)
 
         return step
+
+    def _failing(self, name: str, call: Callable[..., Any], args: Any, options: Any) -> Any:
+        code, names = FAILING[self.how]
+        there = name == "open" and os.path.exists(args[0])  # opening what is there already needs neither room nor right
+        if len(self.names) < self.at or name not in names or there:
+            return call(*args, **options)
+        if self.how == "half full" and name == "write" and not self.taken:
+            self.taken = True
+            return call(args[0], bytes(args[1])[: len(args[1]) // 2])
+        raise OSError(code, os.strerror(code), *args[:1] if isinstance(args[0], str) else ())
 
     def unseen(self) -> int:
         """Returns how many changes of the disk came past the steps: there must be none."""
@@ -207,9 +228,14 @@ class Expected:
             assert not scenario.proof or list(two.world.folder.glob(scenario.proof)), f"no {scenario.proof}"
             self.end_with, self.counts_with = self.ended(two)
 
-    def verify(self, run: Trial, at: int, how: str) -> None:
+    def verify(self, run: Trial, at: int, how: str) -> bool:
+        """Returns whether the command came to an end without saying that something went wrong."""
         code, said, _ = run.operate(at, how)
-        assert code == STOPPED, f"it ended with {code} instead of stopping: {said}"
+        if how in FAILING:
+            assert code in (0, 1), f"it ended with {code}: {said}"
+            assert code == 0 or "memshim: " in said, f"it failed without a word: {said}"
+        else:
+            assert code == STOPPED, f"it ended with {code} instead of stopping: {said}"
         for name, text in run.texts().items():
             assert text in (self.before[name], self.after[name]), f"{name} is neither old nor new: {text!r}"
         if (run.world.folder / ".memshim" / "format").exists():
@@ -224,6 +250,7 @@ class Expected:
         else:
             allowed = ((self.end_with, self.counts_with), (self.end_without, self.counts_without))
             assert (end, counts) in allowed, f"neither old nor new in the end: {end}, {counts}"
+        return how in FAILING and code == 0 and "Not published" not in said
 
     def ended(self, run: Trial) -> tuple[Any, dict[str, int]]:
         """Finishes a run.  A foreign edit may be taken in before or after the next command: then order says nothing."""
@@ -238,8 +265,13 @@ def printed_id(said: str) -> str:
     return words if len(words) == 32 and not words.strip("0123456789abcdef") else ""
 
 
-def stops(steps: list[str], every_byte: bool) -> Iterator[tuple[int, str]]:
+def stops(steps: list[str], every_byte: bool, failing: bool) -> Iterator[tuple[int, str]]:
     for at, name in enumerate(steps, 1):
+        if failing:
+            yield from ((at, how) for how, (_, names) in FAILING.items() if name in names and "half" not in how)
+            if name == "write":
+                yield at, "half full"
+            continue
         yield at, "before"
         yield at, "after"
         if name == "write":
@@ -248,7 +280,7 @@ def stops(steps: list[str], every_byte: bool) -> Iterator[tuple[int, str]]:
                 yield from ((at, f"torn {n}") for n in range(2, 120))
 
 
-def main(name: str, folder: Path, every_byte: bool) -> dict[str, Any]:
+def main(name: str, folder: Path, every_byte: bool, failing: bool) -> dict[str, Any]:
     scenario = SCENARIOS[name]
     os.fsync = lambda fd: None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
@@ -258,17 +290,17 @@ def main(name: str, folder: Path, every_byte: bool) -> dict[str, Any]:
     if not scenario.exchange:
         files.exchange = lambda one, other: False
     expected = Expected(scenario, folder)
-    failures, count = [], 0
-    for at, how in stops(expected.steps, every_byte):
+    failures, count, fine = [], 0, 0
+    for at, how in stops(expected.steps, every_byte, failing):
         count += 1
         try:
             with trial(scenario, folder / f"{at}-{how.replace(' ', '-')}") as one:
-                expected.verify(one, at, how)
+                fine += expected.verify(one, at, how)
         except Exception as error:
             step = expected.steps[at - 1]
             failures.append(f"stopped {how} step {at} ({step}): {type(error).__name__}: {error}"[:1500])
-    return {"steps": expected.steps, "stops": count, "failures": failures}
+    return {"steps": expected.steps, "stops": count, "fine": fine, "failures": failures}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), "every-byte" in sys.argv[3:])))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), "every-byte" in sys.argv[3:], "failing" in sys.argv[3:])))

@@ -8,10 +8,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scenarios import SCENARIOS
 
+OFTEN = (
+    "an append that publishes",
+    "an append that does not publish",
+    "an edit",
+    "an init of an empty folder",
+    "a compaction",
+)
 STOPPER = Path(__file__).with_name("stopper.py")
 
 
@@ -24,13 +32,13 @@ def fast_folder(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def stop_everywhere(name: str, folder: Path, *options: str) -> dict[str, list[str]]:
+def stop_everywhere(name: str, folder: Path, *options: str) -> dict[str, Any]:
     result = subprocess.run(
         [sys.executable, str(STOPPER), name, str(folder), *options],
-        capture_output=True, stdin=subprocess.DEVNULL, timeout=100, check=False,
+        capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr.decode(errors="replace")[-4000:]
-    found: dict[str, list[str]] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout)
     print(f"{found['stops']} stops at {len(found['steps'])} steps: {' '.join(found['steps'])}")
     return found
 
@@ -40,6 +48,17 @@ def test_a_command_that_is_stopped_at_any_write_step_loses_nothing(name: str, fa
     found = stop_everywhere(name, fast_folder)
     assert len(found["steps"]) >= 5, "the steps are not seen"
     assert not found["failures"], "\n".join(found["failures"][:10])
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.stress) for n in SCENARIOS], ids=str
+)
+def test_a_disk_that_is_full_or_denied_from_any_write_step_on_loses_nothing(name: str, fast_folder: Path) -> None:
+    found = stop_everywhere(name, fast_folder, "failing")
+    assert not found["failures"], "\n".join(found["failures"][:10])
+    assert found["stops"] >= 15
+    assert found["fine"] < found["stops"] / 2, "the failures are not felt"
 
 
 def test_an_append_that_is_torn_at_any_byte_is_dropped_or_whole(fast_folder: Path) -> None:
