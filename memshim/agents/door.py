@@ -109,10 +109,11 @@ def _folders(event: "Running | Ran", environ: "Mapping[str, str]") -> "list[Layo
 
 
 def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
-    """Notes a memory that no hook reaches, repairs what crashed sessions left, and clears away what old ones had noted."""
-    if not event.writer.key:
-        coverage.note_uncovered(environ)
-    folder = client_memory(event.cwd) if not event.writer.key and event.cwd else None
+    """Repairs what crashed sessions left in the project's memory, and clears away what old ones had noted."""
+    if event.writer.key:
+        return []
+    coverage.note_uncovered(environ)
+    folder = client_memory(event.cwd) if event.cwd else None
     layout = Layout(folder) if folder is not None else None
     if layout is not None and layout.is_store():
         store = ingest.Place(layout, "MEMORY.md", claude.plain, claude.loaded).store(event.writer)
