@@ -14,7 +14,7 @@ LIMIT_S = 3
 
 def main() -> None:
     """Takes one event in and prints the answer, if there is one."""
-    import signal
+    import _signal as signal  # type: ignore[import-not-found] # what `signal` wraps in enums, which take as long to make as half of an interpreter's start
 
     signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(LIMIT_S)

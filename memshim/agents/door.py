@@ -3,12 +3,12 @@
 import os
 import time
 
-from memshim.agents import claude, commands, coverage, ingest, seen, shell
+from memshim.agents import claude, commands, coverage, inbox, ingest, seen, shell
 from memshim.agents.event import Changed, Changing, Event, Looked, Ran, Refused, Running, Started
-from memshim.disk import incidents
-from memshim.disk.layout import Layout, client_memory
-from memshim.errors import MemshimError
-from memshim.store import lease
+from memshim.disk import files, incidents
+from memshim.disk.layout import INDEX, Layout, client_memory
+from memshim.errors import LockTimeout, MemshimError
+from memshim.store import lease, publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def handle(payload: bytes, environ: "Mapping[str, str]") -> bytes:
             raise claude.BadEvent("the payload is no object")
         told: list[str] = []
         for event in claude.events(fields, environ):
-            told += take(event, environ)
+            told += take(event, environ, payload)
         said = claude.answer(fields, told)
         return json.dumps(said).encode() if said is not None else b""
     except (claude.BadEvent, ValueError, RecursionError) as error:
@@ -46,8 +46,30 @@ def handle(payload: bytes, environ: "Mapping[str, str]") -> bytes:
     return b""
 
 
-def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
-    """Takes one event in and returns what its agent should be told.  Raises MemshimError or OSError where it cannot be."""
+def catch_up(layout: Layout, environ: "Mapping[str, str]") -> None:
+    """Takes in the events that a killed or hurried hook left behind; those for which time is too short again stay.
+
+    One that can never be taken in (its document has become a link, say) is an incident.
+    """
+    import json
+
+    for path, payload in inbox.left(layout):
+        try:
+            for event in claude.events(json.loads(payload), environ):
+                if isinstance(event, Changed | Refused):
+                    take(event, environ)
+        except (LockTimeout, OSError):
+            return
+        except (MemshimError, ValueError) as error:
+            incidents.report("event left behind, and not taken in", error=type(error).__name__, size=len(payload))
+        files.unlink_quietly(path)
+
+
+def take(event: Event, environ: "Mapping[str, str]", payload: bytes = b"") -> "list[str]":
+    """Takes one event in and returns what its agent should be told.  Raises MemshimError or OSError where it cannot be.
+
+    With its `payload`, a change that cannot be taken in now is kept for `catch_up`.
+    """
     until = time.monotonic() + lease.WAIT_S
     if isinstance(event, Started):
         seen.start(event.writer)
@@ -65,11 +87,13 @@ def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
     if isinstance(event, Looked):
         ingest.looked(place, event)
         return []
-    if isinstance(event, Changed):
-        lease.give_back(place.layout, event.call.id)
-        return ingest.changed(place, event)
     lease.give_back(place.layout, event.call.id)
-    return ingest.refused(place, event)
+    kept = inbox.keep(place.layout, payload) if payload and place.layout.is_store() else ""
+    told = ingest.changed(place, event) if isinstance(event, Changed) else ingest.refused(place, event)
+    if kept:
+        files.unlink_quietly(kept)
+        catch_up(place.layout, environ)
+    return told
 
 
 def _place_of(path: str, environ: "Mapping[str, str]") -> "ingest.Place | None":
@@ -116,8 +140,9 @@ def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
     folder = client_memory(event.cwd) if event.cwd else None
     layout = Layout(folder) if folder is not None else None
     if layout is not None and layout.is_store():
-        store = ingest.Place(layout, "MEMORY.md", claude.plain, claude.loaded).store(event.writer)
-        store.publish_soon()
+        catch_up(layout, environ)
+        with ingest.Place(layout, INDEX, claude.plain, claude.loaded).store(event.writer).turn() as turn:
+            publish.publish_all(turn)
         for name in ("seen", "calls"):
             seen.clear_old(layout.path(name))
     return []

@@ -1,5 +1,6 @@
 """The commands that change a store: init, append (its help), edit, write, forget, restore, resolve, compact."""
 
+import os
 import sys
 
 import click
@@ -214,6 +215,10 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
         if not plan and not as_json:
             say("The documents are up to date.")
         return
+    if opened.layout.is_store():
+        from memshim.agents.door import catch_up
+
+        catch_up(opened.layout, os.environ)
     done = opened.compact()
     if as_json:
         say_json({"folded": done.folded, "archived": done.archived, "published": done.published, "notes": done.notes})

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import time
 
 from memshim.disk import files
@@ -52,7 +51,7 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
         files.sync_folder(fresh)
         os.rename(fresh, layout.state)
     except OSError as error:
-        shutil.rmtree(fresh, ignore_errors=True)
+        _remove(fresh)
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.is_store():
             return False
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -61,7 +60,7 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
             ) from error
         raise
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        _remove(fresh)
         raise
     files.sync_folder(parent)
     registry.register(layout)
@@ -115,6 +114,12 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
         history.confirm(revision, "" if name in instead else layout.document(name))
 
 
+def _remove(folder: str) -> None:
+    import shutil  # with it come four decompressors, and a hook that makes no store has no use for them
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 _OURS = {"tmp", "heads", "history", "published", ".gitignore", "format", "replica", "blocks", "entries", "snapshots"}
 
 
@@ -126,4 +131,4 @@ def _remove_abandoned(parent: str) -> None:
         status = item.stat(follow_symlinks=False)
         old = status.st_uid == os.geteuid() and time.time() - status.st_mtime > 3600
         if old and _OURS.issuperset(os.listdir(item.path)):
-            shutil.rmtree(item.path)
+            _remove(item.path)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from memshim.agents import inbox, ingest
 from memshim.agents.door import handle
 from memshim.disk import incidents
+from memshim.disk.layout import Layout
 from memshim.store.store import Store
 
 HOOK = Path(__file__).resolve().parents[2] / "memshim" / "hook.py"
@@ -79,6 +81,35 @@ def test_two_sessions_whose_ids_begin_alike_write_two_journals(memory: Path) -> 
     take(edit(memory, "- 3\n", "- 3\n- 4\n", "b", session="0123abcd-ffff-4000-8000-000000000002"))
     agents = [agent for kind, agent in entries(memory) if kind == "edit"]
     assert agents == ["main-0123abcdffff", "main-0123abcd"]
+
+
+def test_a_change_that_finds_the_store_locked_is_taken_in_by_the_next(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.open(memory).init()
+    event = edit(memory, "- two\n", "- two\n- three\n")
+    monkeypatch.setattr(ingest, "LOCK_S", 0.01)
+    with Store.open(memory).turn(take_in=False):
+        assert take(event) == {}
+    assert [row["error"] for row in incidents.recent(0)] == ["LockTimeout"]
+    (memory / "MEMORY.md").write_text("# Memory\n\n- one\n- two\n")  # somebody writes an old copy over it
+    take(edit(memory, "- one\n", "- one\n- and a half\n", "toolu_2"))
+    assert [kind for kind, _ in entries(memory)] == ["edit", "init"], "it is too young to be left behind"
+    monkeypatch.setattr(inbox, "LEFT_S", 0.0)
+    take(edit(memory, "- one\n", "- 1\n", "toolu_3"))
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- 1\n- and a half\n- two\n- three\n"
+    assert [kind for kind, _ in entries(memory)] == ["edit", "edit", "edit", "init"]
+    assert list(inbox.left(Layout(str(memory)))) == []
+
+
+def test_what_a_killed_hook_left_is_taken_in_by_compact(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(memory).init()
+    kept = inbox.keep(Layout(str(memory)), json.dumps(edit(memory, "- two\n", "- two\n- three\n")).encode())
+    (memory / "MEMORY.md").write_text("# Memory\n\n- one\n- two\n")
+    os.utime(kept, (1, 1))
+    command = [sys.executable, "-m", "memshim", "compact", "--store", str(memory)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- one\n- two\n- three\n"
 
 
 HOSTILE: list[Any] = [
