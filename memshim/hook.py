@@ -26,6 +26,10 @@ def main() -> None:
         if answer:
             sys.stdout.buffer.write(answer + b"\n")
             sys.stdout.buffer.flush()
+        if b'"SessionStart"' in payload[:4096]:
+            from memshim.daemon.lifecycle import start_if_wanted
+
+            start_if_wanted()
     except BrokenPipeError:
         pass
     except BaseException:

@@ -30,6 +30,7 @@ def run(hooks: fragment.Hooks) -> None:
         with open(path, "w") as file:
             file.write(AFTER)
         environ = {**os.environ, "HOME": scratch, "XDG_STATE_HOME": scratch, "XDG_RUNTIME_DIR": scratch}
+        environ["MEMSHIM_DAEMON"] = "off"  # one that this session started would outlive the scratch folder
         environ.pop("CLAUDE_CONFIG_DIR", None)
         settings.remember(os.path.join(scratch, "memshim"))
         for command in fragment.commands(hooks):
