@@ -3,7 +3,9 @@
 Adoption brings what stands on disk, agents' tools what they wrote; both come here, and nothing else merges for them.
 """
 
-from memshim.errors import DocumentUnusable
+from collections import Counter
+
+from memshim.errors import DocumentUnusable, NotFound
 from memshim.store import lost
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn
@@ -75,6 +77,9 @@ def take_in(
     there was one: from now on it is a known revision, and no foreign one.  A clash is kept, both texts side by side.
     Raises DocumentUnusable for texts that are too large to merge; nothing is recorded then.
     """
+    retold = _retold(turn, doc, target, base, source)
+    if retold is not None:
+        return retold
     memory = turn.memory.without(source.replaces) if source.replaces else turn.memory
     view = memory.view(doc)
     if not base and turn.history(doc).published is None and memory.state.is_placeless(doc):
@@ -116,6 +121,31 @@ def take_in(
     after = turn.memory.view(doc)
     turn.history(doc).record(after, now_ms(), found=found if found is not None and found != after.text else None)
     return Taken(entry, merged)
+
+
+def _retold(turn: Turn, doc: str, target: bytes, base: bytes, source: Source) -> Taken | None:
+    """Records the adoption that `source` replaces once more, as what its writer did: the same operations and block ids.
+
+    None where that adoption took lines for removed, or for carried on, of which the writer knew better.  Others may have
+    built on its blocks: a view without it never stood anywhere, and is merged into only where there is no other way.
+    """
+    old = turn.memory.entry(source.replaces[0]) if len(source.replaces) == 1 else None
+    if old is None or old.documents() != [doc] or "gone" in old.extra:
+        return None
+    try:
+        guessed = turn.history(doc).find(str(old.extra["base"])).text
+    except NotFound:
+        return None
+    before, after = Counter(split_lines(base)), Counter(split_lines(target))
+    taken = Counter(split_lines(guessed))
+    if taken - after != before - after or not after - before <= after - taken:
+        return None
+    ids = iter([block for _, _, block, _ in old.new_blocks()])
+    ops = [{**op, "ids": [next(ids) for _ in op["blocks"]]} if op.get("blocks") else op for op in old.ops]
+    extra = {**old.extra, "base": revision_of(base), **source.extra}
+    replaces, session = source.replaces, source.session
+    entry = turn.record(source.kind, source.agent, ops, session=session, id=source.id, replaces=replaces, extra=extra)
+    return Taken(entry, Merged(turn.memory.view(doc).text, [], []))
 
 
 def _keep_ids(ops: "list[Op]", replaced: "list[Entry]", memory: "Memory") -> None:
