@@ -1,0 +1,65 @@
+"""Unlocked writes of several processes, with recorded payloads in place of the client: none is lost."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, STRESS, RunMemshim
+from recorded import places
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+HOOK = REPOSITORY / "memshim" / "hook.py"
+WRITERS = 8 if STRESS else 4
+BUDGET_S = 900 if STRESS else 100
+START = ["# Memory", "END"]
+
+
+def race(home: Path, seed: int, ways: str, each: int) -> tuple[Counter[str], int]:
+    """Runs the writers; gives every line that should be there, and how many writes were refused as stale."""
+    command = [sys.executable, str(STAND_IN), str(home)]
+    running = [
+        subprocess.Popen(
+            [*command, f"w{n}", str(each), str(seed), str(HOOK), ways], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for n in range(WRITERS)
+    ]
+    wanted, refused = Counter(START), 0
+    try:
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+        for process in running:
+            out, _ = process.communicate(timeout=BUDGET_S)
+            assert process.returncode == 0, out
+            told = json.loads(out)
+            wanted.update(told["wrote"])
+            refused += told["refused"]
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+    return wanted, refused
+
+
+@pytest.mark.timeout(BUDGET_S + 60)
+@pytest.mark.parametrize("ways", ["edit", "write", "echo,sed", "edit,write,echo,sed"])
+def test_nothing_is_lost(guarded_home: Path, seed: int, ways: str, run_memshim: RunMemshim) -> None:
+    memory = places(guarded_home)["<MEM>"]
+    memory.mkdir(parents=True)
+    (memory / "MEMORY.md").write_text("".join(f"{line}\n" for line in START))
+    wanted, refused = race(guarded_home, seed, ways, 125 if STRESS else 3)
+    if "write" in ways and STRESS:
+        assert refused > 0  # else nobody wrote at once
+    run_memshim("compact", "--store", memory, check=True)
+    found = Counter(line for line in (memory / "MEMORY.md").read_text().splitlines() if line)
+    assert found == wanted
+    run_memshim("check", "--store", memory, check=True)
+    incidents = guarded_home / ".local/state/memshim/incidents"
+    assert not incidents.exists(), incidents.read_text()
