@@ -8,14 +8,19 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from api import Api, Call, Result, Step, Turn, results
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+EVENTS = ["SessionStart", "PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch"]
+EVENTS += ["SubagentStart", "SubagentStop", "SessionEnd"]
 SESSION_S = 100.0
 """How long a headless session may take before it counts as hung."""
 
@@ -110,10 +115,11 @@ class Room:
         path.write_text(json.dumps({**old, **value}, indent=2))
 
     def remember(self, text: str, name: str = "MEMORY.md") -> Path:
-        """Puts a file into the memory folder, as if it had always been there."""
+        """Puts a file into the memory folder, as if it had been there for an hour."""
         self.memory.mkdir(parents=True, exist_ok=True)
         path = self.memory / name
         path.write_text(text)
+        os.utime(path, (time.time() - 3600,) * 2)
         return path
 
     def subagent(self, name: str, **front: str) -> None:
@@ -122,6 +128,36 @@ class Room:
         path = self.project / ".claude" / "agents" / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"---\n{lines}---\n\nDo what you are told.\n")
+
+    # -- memshim ---------------------------------------------------------------------------------------------
+
+    def install(self, via: Path | None = None) -> None:
+        """Puts memshim's hooks into the user's settings; they call it by the name `via`, if there is one."""
+        command = f"{sys.executable} -I -S {REPOSITORY}/memshim/hook.py"
+        if via:
+            via.write_text(f"#!/bin/sh\nexec {command}\n")
+            via.chmod(0o755)
+        hook = {"type": "command", "command": str(via or command), "timeout": 20}
+        self.settings({"hooks": {event: [{"hooks": [hook]}] for event in EVENTS}})
+
+    def memshim(self, *args: str | Path, code: int = 0) -> str:
+        """What a command of memshim prints, run by the person whose room this is."""
+        environment = self.environment({"PYTHONPATH": str(REPOSITORY)})
+        command = [sys.executable, "-m", "memshim", *map(str, args)]
+        done = subprocess.run(command, env=environment, cwd=self.project, stdin=subprocess.DEVNULL, capture_output=True)
+        assert done.returncode == code, (command, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return done.stdout.decode()
+
+    def verify(self) -> None:
+        """Fails if a hook noted that something went wrong, or a store is not sound."""
+        path = self.home / ".local/state/memshim/incidents"
+        assert not path.exists(), path.read_text()
+        for store in self.stores():
+            self.memshim("check", "--store", store.parent.parent / store.name)
+
+    def stores(self) -> list[Path]:
+        """What lies beside every folder of a client's memory that has become a store."""
+        return sorted(path for beside in self.home.rglob(".memshim") for path in beside.iterdir() if path.is_dir())
 
     # -- running ---------------------------------------------------------------------------------------------
 
@@ -182,9 +218,24 @@ def together(*calls: Call) -> Turn:
     return Turn(calls)
 
 
+def after(action: Callable[[], object], call: Call) -> Step:
+    """A turn before which something else happens."""
+
+    def turn(_: list[Result]) -> Call:
+        action()
+        return call
+
+    return turn
+
+
 def until(true: Any, seconds: float = 30) -> None:
     """Waits until `true()` is."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "This did not come true in time."
         time.sleep(0.02)
+
+
+def lines(path: Path) -> Counter[str]:
+    """The lines of a file with how often each is there, blank ones left out."""
+    return Counter(line for line in path.read_text().splitlines() if line.strip())

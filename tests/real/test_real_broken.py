@@ -1,0 +1,78 @@
+"""What goes wrong in the middle: a client that is killed, hooks that vanish, a command that takes long."""
+
+import time
+from collections import Counter
+
+import pytest
+from conftest import STRESS
+from room import Room, after, bash, edit, lines, read, until
+
+pytest_plugins = ["rooms"]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+START = "# Memory\n- one\n- two\nEND\n"
+LONG_S = 60 if STRESS else 8
+
+
+def test_a_client_killed_between_pre_and_post(room: Room) -> None:
+    room.remember(START)
+    running = room.home / "running"
+    running.write_text("")
+    wait = f"while [ -e {running} ]; do sleep 0.05; done"
+    victim = room.start([bash(f"echo '- of the killed' >> {room.index}; {wait}; touch {room.home}/ended"), "done"])
+    try:
+        until(lambda: "- of the killed" in room.index.read_text())
+        victim.kill()
+        room.run([read(room.index), edit(room.index, "END", "- of the next\nEND"), "done"])
+    finally:
+        running.unlink()
+    until(lambda: (room.home / "ended").exists())
+    room.memshim("compact", "--store", room.memory)
+    assert lines(room.index) == Counter(["# Memory", "- one", "- two", "- of the next", "END", "- of the killed"])
+
+
+def test_hooks_that_vanish_half_way(room: Room) -> None:
+    """The program is taken away under running sessions: their tools go on, and plain Markdown is what they leave."""
+    room.remember(START)
+    room.install(via=(alias := room.home / "memshim-hook.py"))
+    session = room.run([
+        read(room.index),
+        edit(room.index, "END", "- before\nEND"),
+        after(alias.unlink, edit(room.index, "END", "- after\nEND")),
+        bash(f"echo '- and a command' >> {room.index}"),
+        "done",
+    ])  # fmt: skip
+    assert [result.error for result in session.results()] == [False] * 4
+    wanted = Counter(["# Memory", "- one", "- two", "- before", "- after", "END", "- and a command"])
+    assert lines(room.index) == wanted
+    # Put back, the store takes in what happened without it.
+    room.install()
+    room.run([edit(room.index, "- one", "- ONE"), "done"])
+    assert lines(room.index) == wanted - Counter(["- one"]) + Counter(["- ONE"])
+
+
+def test_a_long_command_that_names_the_folder_delays_nobody(room: Room) -> None:
+    room.remember(START)
+    plain = _seconds(room, [bash("true"), "done"])
+    started = room.home / "started"
+    long = room.start([bash(f"touch {started}; sleep {LONG_S}; echo '- late' >> {room.index}"), "done"])
+    until(started.exists)
+    begun = time.monotonic()
+    for n in range(2):
+        took = _seconds(room, [edit(room.index, "END", f"- quick {n}\nEND"), "done"])
+        assert took < plain + 2 + 2, (took, plain)
+    took = _seconds(room, [bash(f"echo '- quick 2' >> {room.index}"), "done"])
+    assert took < plain + 2 + 2, (took, plain)
+    if STRESS:
+        assert time.monotonic() - begun < LONG_S
+        assert long.process.poll() is None
+    long.finish()
+    assert lines(room.index) == Counter(
+        ["# Memory", "- one", "- two", "- quick 0", "- quick 1", "END", "- quick 2", "- late"]
+    )
+
+
+def _seconds(room: Room, steps: list[object]) -> float:
+    begun = time.monotonic()
+    room.run(steps)
+    return time.monotonic() - begun
