@@ -82,6 +82,8 @@ def take(event: Event, environ: "Mapping[str, str]", payload: bytes = b"") -> "l
         return []
     if isinstance(event, Changing):
         ingest.make(place, place.read())
+        if not place.layout.is_store():
+            return []  # the folder itself is still to be made
         lease.take(place.layout, event.writer.full, event.call.id, event.writer.process, False, until)
         return []
     if isinstance(event, Looked):
