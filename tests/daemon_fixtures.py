@@ -14,13 +14,13 @@ from memshim.daemon import lifecycle
 
 
 @pytest.fixture
-def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def daemon_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the ban on daemons away that every other test has."""
     monkeypatch.delenv("MEMSHIM_DAEMON")
 
 
 @pytest.fixture
-def memory(store_dir: Path) -> Path:
+def watched(store_dir: Path) -> Path:
     """A store with START in it."""
     (store_dir / "MEMORY.md").write_bytes(START)
     Store.open(store_dir).init()
@@ -28,7 +28,7 @@ def memory(store_dir: Path) -> Path:
 
 
 @pytest.fixture
-def start(allowed: None) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start_daemon(daemon_allowed: None) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts daemons as children of this process, which are ended with the test."""
     running = []
 
@@ -45,8 +45,8 @@ def start(allowed: None) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-def daemon(memory: Path, start: Callable[..., "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+def daemon(watched: Path, start_daemon: Callable[..., "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
     """A running daemon that watches the store."""
-    process = start()
-    assert until(lambda: [s["store"] for s in (lifecycle.status() or {}).get("stores", [])] == [str(memory)])
+    process = start_daemon()
+    assert until(lambda: [s["store"] for s in (lifecycle.status() or {}).get("stores", [])] == [str(watched)])
     return process

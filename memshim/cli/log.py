@@ -52,23 +52,23 @@ def log_command(
     """List what happened, newest first: time, id, agent, kind, document, first words. Folded entries too."""
     opened = open_to_read(store)
     memory = opened.memory()
-    keep = _filter(memory, agent, doc, kind, grep, session)
+    keep = wanted(memory, agent, doc, kind, grep, session)
     oldest = moment(since) if since else 0
     entries = itertools.takewhile(lambda e: e.milliseconds >= oldest, memory.entries())
     found = itertools.islice(filter(keep, entries), count)
     if as_json:
-        say_json({"entries": [_entry_json(memory, e, patch) for e in found]})
+        say_json({"entries": [entry_json(memory, e, patch) for e in found]})
         return
     room = width()
     with paged():
         for entry in found:
-            say(_line(memory, entry, room))
+            say(line_of(memory, entry, room))
             for line in _patch(memory, entry) if patch else ():
                 say(line)
     say_notes(opened.notes)
 
 
-def _filter(
+def wanted(
     memory: Memory, agent: str | None, doc: str | None, kind: str | None, grep: str | None, session: str | None
 ) -> Callable[[Entry], bool]:
     """Returns what tells the entries that are wanted."""
@@ -102,7 +102,8 @@ def _all_text(memory: Memory, entry: Entry) -> Iterator[str]:
             yield text.decode("utf-8", "replace")
 
 
-def _entry_json(memory: Memory, entry: Entry, patch: bool) -> dict[str, object]:
+def entry_json(memory: Memory, entry: Entry, patch: bool) -> dict[str, object]:
+    """Returns an entry as programs get it; with `patch`, what it took away and what it brought."""
     row: dict[str, object] = {
         "id": entry.id, "time": entry.milliseconds / 1000, "agent": entry.agent, "name": author(entry),
         "session": entry.session or None, "kind": entry.kind, "docs": entry.documents(), "why": entry.why or None,
@@ -121,7 +122,7 @@ def _joined(texts: list[bytes]) -> str:
     return b"".join(texts).decode("utf-8", "replace")
 
 
-def _line(memory: Memory, entry: Entry, room: int) -> str:
+def line_of(memory: Memory, entry: Entry, room: int) -> str:
     """Returns the one line of an entry: on a narrow terminal without the year and the document."""
     sign, text = words(memory, entry)
     told = f"{sign} {text.decode('utf-8', 'replace')}".strip()

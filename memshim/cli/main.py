@@ -33,6 +33,7 @@ COMMANDS = {
     "check": ("health", "Verify the store's invariants."),
     "install": ("install", "Put memshim's hooks into Claude Code's settings."),
     "uninstall": ("install", "Take them out again."),
+    "watch": ("watch", "Tell what happens, while it happens."),
     "daemon": ("daemon", "The watcher: run, start, stop, status."),
     "merge-file": ("merge", "Merge three versions of a file; works as a git merge driver."),
 }

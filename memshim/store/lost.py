@@ -200,17 +200,22 @@ def told(name: str, extra: "dict[str, Any]") -> "list[str]":
 
 def listed(memory: "Memory") -> "Iterator[Lost]":
     """Yields the lost updates, newest first."""
-    open_ = {f.id for conflict in memory.state.conflicts() for f in conflict.blocks}
     for entry in memory.entries():
-        if entry.id in memory.state.dropped:
-            continue  # taken back, or an adoption that a hook has explained since
-        for block, agent, *why in [*entry.extra.get("gone", ()), *entry.extra.get("saved", ())]:
-            found = next(iter(lookup.known(memory, [block])), None)
-            if found is None:
-                continue  # redacted: that it happened is in the log
-            said = found.definition()
-            state = why[0] if why and not found.alive() else _state(found.id in open_, found.kills, found.killers())
-            yield Lost(block, agent, entry, memory.state.names.name(memory.state.doc_of(found)), said.text, state)
+        if entry.id not in memory.state.dropped:  # taken back, or an adoption that a hook has explained since
+            yield from of_entry(memory, entry)
+
+
+def of_entry(memory: "Memory", entry: "Entry") -> "Iterator[Lost]":
+    """Yields the lost updates that one entry tells of."""
+    rows = [*entry.extra.get("gone", ()), *entry.extra.get("saved", ())]
+    clashing = {f.id for conflict in memory.state.conflicts() for f in conflict.blocks} if rows else set()
+    for block, agent, *why in rows:
+        found = next(iter(lookup.known(memory, [block])), None)
+        if found is None:
+            continue  # redacted: that it happened is in the log
+        doc = memory.state.names.name(memory.state.doc_of(found))
+        state = why[0] if why and not found.alive() else _state(block in clashing, found.kills, found.killers())
+        yield Lost(block, agent, entry, doc, found.definition().text, state)
 
 
 def _state(clashing: bool, kills: "dict[str, str]", standing: "list[str]") -> str:

@@ -16,7 +16,7 @@ pytest_plugins = ["daemon_fixtures"]
 
 
 @pytest.fixture
-def ended(allowed):
+def ended(daemon_allowed):
     yield
     assert lifecycle.stop()
 
@@ -45,8 +45,8 @@ def test_it_outlives_its_starter_and_a_second_start_says_that_it_runs(ended, run
     assert until(lambda: _is_gone(pid))
 
 
-def test_stopped_it_leaves_no_socket_and_no_pid(start):
-    process = start()
+def test_stopped_it_leaves_no_socket_and_no_pid(start_daemon):
+    process = start_daemon()
     assert os.stat(protocol.socket_path()).st_mode & 0o777 == 0o600
     assert lifecycle.stop()
     assert process.wait(10) == 0
@@ -55,18 +55,18 @@ def test_stopped_it_leaves_no_socket_and_no_pid(start):
     assert lifecycle.status() is None
 
 
-def test_what_a_killed_one_left_behind_stops_nobody(start):
-    process = start()
+def test_what_a_killed_one_left_behind_stops_nobody(start_daemon):
+    process = start_daemon()
     process.kill()
     process.wait()
     assert os.path.exists(protocol.socket_path())
     assert lifecycle.status() is None
     with pytest.raises(client.NoDaemon):
         client.ask("status", {})
-    assert start().poll() is None
+    assert start_daemon().poll() is None
 
 
-def test_there_is_one_however_many_are_started_at_once(start):
+def test_there_is_one_however_many_are_started_at_once(start_daemon):
     code = "import sys; from memshim.daemon.lifecycle import run; sys.exit(0 if run() else 7)"
     others = [subprocess.Popen([sys.executable, "-P", "-c", code]) for _ in range(5)]
     assert until(lambda: sum(p.poll() is None for p in others) == 1)
@@ -75,23 +75,23 @@ def test_there_is_one_however_many_are_started_at_once(start):
     assert [p.wait(10) for p in others].count(0) == 1
 
 
-def test_it_ends_when_nobody_has_used_it_for_a_while(start):
-    process = start(MEMSHIM_DAEMON_IDLE="1.2")
+def test_it_ends_when_nobody_has_used_it_for_a_while(start_daemon):
+    process = start_daemon(MEMSHIM_DAEMON_IDLE="1.2")
     assert process.wait(20) == 0
     assert _files(protocol.folder()) == []
 
 
-def test_one_of_another_version_gives_way(start):
-    old = start("import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon.lifecycle import run; run()")
+def test_one_of_another_version_gives_way(start_daemon):
+    old = start_daemon("import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon.lifecycle import run; run()")
     assert lifecycle.status()["version"] == "0.0.1"
-    new = start()
+    new = start_daemon()
     assert old.wait(10) == 0
     assert lifecycle.status()["pid"] == new.pid
     assert lifecycle.status()["version"] == __version__
 
 
-def test_the_start_of_a_session_starts_it_once_and_replaces_an_older_one(ended, start):
-    old = start("import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon.lifecycle import run; run()")
+def test_the_start_of_a_session_starts_it_once_and_replaces_an_older_one(ended, start_daemon):
+    old = start_daemon("import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon.lifecycle import run; run()")
     lifecycle.start_if_wanted()
     assert lifecycle.wait_for(True, 20)
     assert old.wait(10) == 0
@@ -110,14 +110,14 @@ def test_where_it_is_forbidden_nothing_starts_or_asks(run_memshim):
     assert run_memshim("daemon", "status").returncode == 1
 
 
-def test_a_signal_ends_it_as_a_stop_does(start):
-    process = start()
+def test_a_signal_ends_it_as_a_stop_does(start_daemon):
+    process = start_daemon()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert _files(protocol.folder()) == []
 
 
-def test_without_a_folder_of_its_own_it_runs_and_has_no_socket(start, tmp_path, monkeypatch):
+def test_without_a_folder_of_its_own_it_runs_and_has_no_socket(start_daemon, tmp_path, monkeypatch):
     elsewhere = tmp_path / "planted"
     elsewhere.mkdir(mode=0o700)
     os.symlink(elsewhere, protocol.folder())

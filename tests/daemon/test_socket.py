@@ -120,12 +120,12 @@ def test_several_requests_may_follow_each_other_on_one_connection(daemon):
             data = data[data.index(b"\n") + 1 + len(answer[1]) :]
 
 
-def test_a_subscriber_who_does_not_read_holds_up_nobody(daemon, memory):
+def test_a_subscriber_who_does_not_read_holds_up_nobody(daemon, watched):
     with connect() as sock:
         sock.sendall(protocol.encode_request("watch", {}, b""))
         assert sock.recv(5) == b"ok 0\n"
         for _ in range(30):
-            assert client.ask("publish", {"store": str(memory)}, timeout=20)
+            assert client.ask("publish", {"store": str(watched)}, timeout=20)
         assert works()
 
 
@@ -145,7 +145,7 @@ def test_a_folder_that_others_may_enter_is_not_trusted(daemon):
     assert works()
 
 
-def test_a_planted_socket_gets_no_answer_from_us_in_time(allowed):
+def test_a_planted_socket_gets_no_answer_from_us_in_time(daemon_allowed):
     os.mkdir(protocol.folder(), 0o700)
     with socket.socket(socket.AF_UNIX) as planted:
         planted.bind(protocol.socket_path())

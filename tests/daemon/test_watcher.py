@@ -25,7 +25,7 @@ def changes():
 
 
 @pytest.fixture
-def watcher(memory, changes):
+def watcher(watched, changes):
     watching = Watcher(changes.append)
     watching.start()
     assert until(lambda: watching.status())
@@ -34,30 +34,30 @@ def watcher(memory, changes):
     watching.stop()
 
 
-def adopted(memory):
-    journal = memory / ".memshim" / "journals" / "external.log"
+def adopted(watched):
+    journal = watched / ".memshim" / "journals" / "external.log"
     return journal.read_bytes().count(b'"kind":"adopt"') if journal.exists() else 0
 
 
-def lines(memory):
-    return (memory / "MEMORY.md").read_bytes().splitlines()
+def lines(watched):
+    return (watched / "MEMORY.md").read_bytes().splitlines()
 
 
-def test_a_foreign_change_is_taken_in_and_told(watcher, memory, changes):
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
-    assert until(lambda: adopted(memory) == 1)
-    assert until(lambda: changes == [str(memory)])
-    assert lines(memory)[-1] == b"- mine"
+def test_a_foreign_change_is_taken_in_and_told(watcher, watched, changes):
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
+    assert until(lambda: adopted(watched) == 1)
+    assert until(lambda: changes == [str(watched)])
+    assert lines(watched)[-1] == b"- mine"
 
 
-def test_a_note_that_was_overwritten_unseen_comes_back_by_itself(watcher, memory):
-    Store.open(memory, agent="ann").append("- three")
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
-    assert until(lambda: {b"- three", b"- mine"} <= set(lines(memory)))
-    assert [(x.agent, x.state) for x in lost.listed(Store.open(memory).memory())] == [("ann", "restored")]
+def test_a_note_that_was_overwritten_unseen_comes_back_by_itself(watcher, watched):
+    Store.open(watched, agent="ann").append("- three")
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
+    assert until(lambda: {b"- three", b"- mine"} <= set(lines(watched)))
+    assert [(x.agent, x.state) for x in lost.listed(Store.open(watched).memory())] == [("ann", "restored")]
 
 
-def test_a_version_that_is_overwritten_at_once_is_kept(watcher, memory):
+def test_a_version_that_is_overwritten_at_once_is_kept(watcher, watched):
     """By another process, as writers are: in this one the thread that hears events would wait for the writer."""
     code = (
         "import os, sys; path = sys.argv[1]; data = open(path, 'rb').read()\n"
@@ -65,37 +65,37 @@ def test_a_version_that_is_overwritten_at_once_is_kept(watcher, memory):
         "    file = open(f'{path}.tmp.{n}', 'wb'); file.write(data + b'- quick %d\\n' % n); file.flush()\n"
         "    os.fsync(file.fileno()); time.sleep(0.02); os.rename(file.name, path)\n"
     )
-    subprocess.run([sys.executable, "-c", "import time\n" + code, memory / "MEMORY.md"], check=True, timeout=30)
-    assert until(lambda: {b"- quick %d" % n for n in range(5)} <= set(lines(memory)))
+    subprocess.run([sys.executable, "-c", "import time\n" + code, watched / "MEMORY.md"], check=True, timeout=30)
+    assert until(lambda: {b"- quick %d" % n for n in range(5)} <= set(lines(watched)))
 
 
-def test_half_of_a_text_that_is_written_slowly_is_not_taken_in(watcher, memory):
-    path = memory / "MEMORY.md"
+def test_half_of_a_text_that_is_written_slowly_is_not_taken_in(watcher, watched):
+    path = watched / "MEMORY.md"
     text = START + b"".join(b"- line %d\n" % n for n in range(40))
     with open(path, "wb", buffering=0) as file:
         for n in range(0, len(text), 40):
             file.write(text[n : n + 40])
             time.sleep(0.02)
-    assert until(lambda: adopted(memory))
+    assert until(lambda: adopted(watched))
     assert path.read_bytes() == text
-    assert adopted(memory) == 1
+    assert adopted(watched) == 1
 
 
-def test_a_deletion_and_a_revert_stay_done_while_others_race(watcher, memory):
-    store = Store.open(memory, agent="ann")
+def test_a_deletion_and_a_revert_stay_done_while_others_race(watcher, watched):
+    store = Store.open(watched, agent="ann")
     store.append("- three")
-    renamed(memory / "MEMORY.md", b"# M\n\n- two\n- three\n")
-    assert until(lambda: adopted(memory) == 1)
-    (memory / "topic.md").write_bytes(b"- t\n")
+    renamed(watched / "MEMORY.md", b"# M\n\n- two\n- three\n")
+    assert until(lambda: adopted(watched) == 1)
+    (watched / "topic.md").write_bytes(b"- t\n")
     assert until(lambda: "topic.md" in store.memory().documents())
-    os.unlink(memory / "topic.md")
+    os.unlink(watched / "topic.md")
     for n in range(3):
-        renamed(memory / "MEMORY.md", b"# M\n\n- two\n- three\n- race %d\n" % n)
+        renamed(watched / "MEMORY.md", b"# M\n\n- two\n- three\n- race %d\n" % n)
         time.sleep(0.03)
-    assert until(lambda: {b"- race %d" % n for n in range(3)} <= set(lines(memory)))
+    assert until(lambda: {b"- race %d" % n for n in range(3)} <= set(lines(watched)))
     assert until(lambda: "topic.md" not in store.memory().documents())
-    assert b"- one" not in lines(memory)
-    assert not (memory / "topic.md").exists()
+    assert b"- one" not in lines(watched)
+    assert not (watched / "topic.md").exists()
 
 
 def test_a_new_store_is_watched_without_a_word(watcher, tmp_path):
@@ -108,31 +108,31 @@ def test_a_new_store_is_watched_without_a_word(watcher, tmp_path):
     assert until(lambda: adopted(other))
 
 
-def test_a_store_that_goes_away_is_not_made_again(watcher, memory):
-    shutil.rmtree(memory)
+def test_a_store_that_goes_away_is_not_made_again(watcher, watched):
+    shutil.rmtree(watched)
     assert until(lambda: watcher.status() == [])
-    assert not memory.exists()
+    assert not watched.exists()
 
 
-def test_without_our_folder_a_store_is_one_no_more(watcher, memory):
-    shutil.rmtree(memory / ".memshim")
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
+def test_without_our_folder_a_store_is_one_no_more(watcher, watched):
+    shutil.rmtree(watched / ".memshim")
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
     assert until(lambda: watcher.status() == [])
-    assert not (memory / ".memshim").exists()
+    assert not (watched / ".memshim").exists()
 
 
-def test_a_folder_that_takes_the_place_of_a_store_is_watched_instead(watcher, memory, tmp_path):
-    shutil.copytree(memory, tmp_path / "copy", symlinks=True)
-    os.rename(memory, tmp_path / "old")
-    os.rename(tmp_path / "copy", memory)
+def test_a_folder_that_takes_the_place_of_a_store_is_watched_instead(watcher, watched, tmp_path):
+    shutil.copytree(watched, tmp_path / "copy", symlinks=True)
+    os.rename(watched, tmp_path / "old")
+    os.rename(tmp_path / "copy", watched)
     assert until(
-        lambda: watcher._stores.get(str(memory)) and watcher._stores[str(memory)].identity[1] == memory.stat().st_ino
+        lambda: watcher._stores.get(str(watched)) and watcher._stores[str(watched)].identity[1] == watched.stat().st_ino
     )
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
-    assert until(lambda: adopted(memory))
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
+    assert until(lambda: adopted(watched))
 
 
-def test_where_no_events_come_the_store_is_looked_at_every_second(memory, monkeypatch):
+def test_where_no_events_come_the_store_is_looked_at_every_second(watched, monkeypatch):
     def refuse(self, folder):
         raise events.CannotWatch("there are too many watches")
 
@@ -142,25 +142,25 @@ def test_where_no_events_come_the_store_is_looked_at_every_second(memory, monkey
     try:
         assert until(lambda: [s["polled"] for s in watching.status()] == ["there are too many watches"])
         until(lambda: False, 0.3)
-        renamed(memory / "MEMORY.md", START + b"- mine\n")
-        assert until(lambda: adopted(memory))
+        renamed(watched / "MEMORY.md", START + b"- mine\n")
+        assert until(lambda: adopted(watched))
     finally:
         watching.stop()
 
 
-def test_events_that_were_lost_are_made_up_for_by_looking(watcher, memory, monkeypatch):
+def test_events_that_were_lost_are_made_up_for_by_looking(watcher, watched, monkeypatch):
     real = watcher._events._source._fd._watch_for_wd
     saved = dict(real)
     real.clear()  # as if the kernel had dropped everything
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
     time.sleep(0.3)
-    assert adopted(memory) == 0
+    assert adopted(watched) == 0
     real.update(saved)
     watcher._hear("", "", events.LOST, 0)
-    assert until(lambda: adopted(memory) == 1)
+    assert until(lambda: adopted(watched) == 1)
 
 
-def test_a_failing_disk_is_reported_and_tried_again(watcher, memory, monkeypatch):
+def test_a_failing_disk_is_reported_and_tried_again(watcher, watched, monkeypatch):
     from memshim.store.journal import Journal
 
     real, failing = Journal.append, threading.Event()
@@ -172,17 +172,17 @@ def test_a_failing_disk_is_reported_and_tried_again(watcher, memory, monkeypatch
         return real(self, entry, seen)
 
     monkeypatch.setattr(Journal, "append", append)
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
-    renamed(memory / "MEMORY.md", START + b"- yours\n")
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
+    renamed(watched / "MEMORY.md", START + b"- yours\n")
     assert until(lambda: [r["what"] for r in incidents.recent(0)] == ["not taken in"])
     failing.clear()
-    assert until(lambda: {b"- mine", b"- yours"} <= set(lines(memory)))
+    assert until(lambda: {b"- mine", b"- yours"} <= set(lines(watched)))
 
 
-def test_nothing_stays_open_that_nobody_asked_for(watcher, memory):
+def test_nothing_stays_open_that_nobody_asked_for(watcher, watched):
     before = len(os.listdir("/proc/self/fd"))
     for n in range(1000):
-        (memory / f"other {n}.txt").write_bytes(b"x")
-    renamed(memory / "MEMORY.md", START + b"- mine\n")
-    assert until(lambda: adopted(memory))
+        (watched / f"other {n}.txt").write_bytes(b"x")
+    renamed(watched / "MEMORY.md", START + b"- mine\n")
+    assert until(lambda: adopted(watched))
     assert len(os.listdir("/proc/self/fd")) < before + 450
