@@ -57,7 +57,8 @@ class Feed:
                 break
             if entry.id not in self._told:
                 self._told[entry.id] = entry.milliseconds
-                found.append(entry)
+                if entry.kind != "init":  # the text that a store began with is no news
+                    found.append(entry)
         for id_ in [i for i, when in self._told.items() if when < newest - 2 * LATE_MS]:
             del self._told[id_]
         labels = {conflict.label for conflict in memory.state.conflicts()}
