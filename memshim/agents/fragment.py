@@ -52,8 +52,12 @@ def fragment(places: list[str], portable: bool) -> Hooks:
 
 
 def rule(tool: str, place: str) -> str:
-    """Returns the `if` rule for the documents of a folder, given by its absolute path."""
-    return f"{tool}(/{''.join(chr(92) + c if c in '*?[]()' + chr(92) else c for c in place)}/*.md)"
+    """Returns the `if` rule for the documents of a folder, given by its absolute path.
+
+    The client knows no escape for `?` and the backslash; there `?`, any one character, stands for itself.
+    """
+    escaped = "".join("\\" + c if c in "*[]()" else "?" if c in "?\\" else c for c in place)
+    return f"{tool}(/{escaped}/*.md)"
 
 
 def _command(plugin: str, places: list[str], portable: bool) -> str:

@@ -8,6 +8,7 @@ import click
 from memshim.agents import selftest, settings
 from memshim.cli import failure
 from memshim.cli.common import say, visible
+from memshim.daemon import lifecycle
 from memshim.disk.layout import Layout, state_home
 from memshim.errors import MemshimError
 from memshim.store import registry, removal
@@ -50,6 +51,7 @@ def uninstall_command(scope: str | None, dry_run: bool, purge: bool) -> int:
     """Take memshim's hooks out of Claude Code's settings: of one scope, or of every file that they were put into."""
     failed = _take_out(_places(scope), dry_run)
     if scope is None and not failed and not dry_run:
+        lifecycle.stop()  # nothing starts it again
         settings.forget_front()
     stores = registry.known()
     if purge:
