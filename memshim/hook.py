@@ -10,6 +10,17 @@ import os
 import sys
 
 LIMIT_S = 3
+ANSWER_S = 1.5
+"""How long the daemon may take; the rest of the time is for doing its work here."""
+TOLD = (
+    "HOME",
+    "XDG_STATE_HOME",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_PROJECT_DIR",
+    "CLAUDE_PID",
+    "CLAUDE_COWORK_MEMORY_PATH_OVERRIDE",
+)
+"""What the daemon is told of the client's environment; the same as in hooks/memshim-hook."""
 
 
 def main() -> None:
@@ -19,12 +30,14 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(LIMIT_S)
     try:
-        from memshim.agents.door import MAX_BYTES, handle
+        payload = sys.stdin.buffer.read()
+        answer = _of_daemon(payload)
+        if answer is None:
+            from memshim.agents.door import handle
 
-        payload = sys.stdin.buffer.read(MAX_BYTES + 1)
-        answer = handle(payload, os.environ)
+            answer = handle(payload, os.environ)
         if answer:
-            sys.stdout.buffer.write(answer + b"\n")
+            sys.stdout.buffer.write(answer.rstrip(b"\n") + b"\n")
             sys.stdout.buffer.flush()
         if b'"SessionStart"' in payload[:4096]:
             from memshim.daemon.lifecycle import start_if_wanted
@@ -35,6 +48,18 @@ def main() -> None:
     except BaseException:
         os._exit(1)
     os._exit(0)
+
+
+def _of_daemon(payload: bytes) -> bytes | None:
+    """Returns the daemon's answer, None where there is none; then the event is taken in here, maybe a second time."""
+    from memshim.daemon import client
+
+    if not client.present():
+        return None
+    try:
+        return client.ask("hook", {name: os.environ.get(name, "") for name in TOLD}, payload, ANSWER_S)
+    except (client.NoDaemon, client.Refused):
+        return None
 
 
 def _too_slow(*_: object) -> None:

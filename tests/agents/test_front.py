@@ -34,8 +34,10 @@ class Front:
         """Runs the front as the command in an agent's settings does, and returns what it printed: only that, and exit 0."""
         quoted = " ".join(f"'{word}'" for word in (how, python, *words))
         command = f'F=\'{self.hooks}/memshim-hook\'; [ -r "$F" ] || exit 0; set -- {quoted}; . "$F"'
+        # Other tests may start no daemon; here one is only ever asked.
+        inherited = {name: value for name, value in os.environ.items() if name != "MEMSHIM_DAEMON"}
         done = subprocess.run(
-            [self.shell, "-c", command], input=event, capture_output=True, env={**os.environ, **environ}, check=False
+            [self.shell, "-c", command], input=event, capture_output=True, env={**inherited, **environ}, check=False
         )
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout
@@ -308,7 +310,15 @@ def test_the_daemon_is_asked_and_no_python_started(front: Front) -> None:
 @pytest.mark.parametrize("answer", [b"", b"ok 20\n{", b"no 4\nbusy", b"what", b"ok\n", b"ok x\n{}", b"\n\n"])
 def test_a_daemon_that_gives_no_whole_answer_costs_nothing(front: Front, answer: bytes) -> None:
     with daemon(answer):
-        assert front.run("take", b'{"a": 1}\n') == b'got {"a": 1}\n'
+        front.hook.write_text(STAND_IN + "; import os; sys.stdout.write(os.environ['MEMSHIM_DAEMON'])")
+        assert front.run("take", b'{"a": 1}\n') == b'got {"a": 1}\noff'
+
+
+@needs_nc
+def test_a_session_start_is_no_matter_of_the_daemons(front: Front) -> None:
+    with daemon() as asked:
+        assert front.run("start", b"{}\n") == b"got {}\n"
+    assert asked == []
 
 
 @needs_nc
