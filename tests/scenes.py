@@ -117,6 +117,11 @@ def told(state: State) -> dict[str, object]:
     }
 
 
+def document(state: State, doc: str) -> View:
+    """The view that shows this document; another one's, where that was given its name."""
+    return view(state, state.names.home(doc))
+
+
 def shown(found: View) -> object:
     pieces = [(p.data, sorted(p.ids), sorted(p.agents), sorted(p.entries), p.time, p.label) for p in found.pieces]
     return found.text, pieces
@@ -178,13 +183,13 @@ class Scene:
         self._say(AGENTS[who], "append", [{**op, "kinds": "".join(CODES[b.kind] for b in parsed)}])
 
     def _change(self, who: int, doc: int, what: str, place: int, n: int) -> None:
-        seen = view(self.state_of(AGENTS[who]), DOCS[doc])
+        seen = document(self.state_of(AGENTS[who]), DOCS[doc])
         self._say(AGENTS[who], "write", operations(seen, changed(seen.text, what, place, n), f"t{len(self.entries):x}"))
 
     def _clash(self, who: int, doc: int, place: int, n: int) -> None:
         """A foreign writer had seen what `who` knows, and writes now; intake keeps both sides of a clash."""
-        old = view(self.state_of(AGENTS[who]), DOCS[doc])
-        now = view(fold(self.entries), DOCS[doc])
+        old = document(self.state_of(AGENTS[who]), DOCS[doc])
+        now = document(fold(self.entries), DOCS[doc])
         found = changed(old.text, "edit", place, n)
         merged = merge(old.text, now.text, found)
         pieces = [(p.ids, p.data) for p in old.pieces]

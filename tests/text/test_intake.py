@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scenes import DOCS, TEXTS, Past, Scene, changed, fold, steps
+from scenes import DOCS, TEXTS, Past, Scene, changed, document, fold, steps
 
 from memshim.text import blocks as markdown
 from memshim.text.entry import Entry
@@ -74,7 +74,7 @@ def check_stands(found, target, *views):
 @given(steps(wild=False), st.sampled_from(DOCS), CHANGES)
 def test_what_was_written_stands_there(script, doc, changes):
     state = fold(Scene(script).entries)
-    seen = view(state, doc)
+    seen = document(state, doc)
     target = seen.text
     for change in changes:
         target = changed(target, *change)
@@ -85,7 +85,7 @@ def test_what_was_written_stands_there(script, doc, changes):
 @example([], "MEMORY.md", b"")
 def test_any_bytes_at_all_can_be_written(script, doc, target):
     state = fold(Scene(script).entries)
-    seen = view(state, doc)
+    seen = document(state, doc)
     check_stands(write(state, seen, target), target, seen)
 
 
@@ -100,7 +100,7 @@ def test_any_text_can_become_any_other(one, two):
 @given(steps(wild=False), st.sampled_from(DOCS), CHANGES)
 def test_blocks_that_were_left_alone_or_moved_keep_their_ids(script, doc, changes):
     state = fold(Scene(script).entries)
-    seen = view(state, doc)
+    seen = document(state, doc)
     target = seen.text
     for change in changes:
         target = changed(target, *change)
@@ -117,17 +117,17 @@ def test_blocks_that_were_left_alone_or_moved_keep_their_ids(script, doc, change
 @given(steps(wild=False), st.sampled_from(DOCS))
 def test_writing_what_stands_there_says_nothing(script, doc):
     state = fold(Scene(script).entries)
-    seen = view(state, doc)
+    seen = document(state, doc)
     assert operations(seen, seen.text, "t") == []
 
 
 @given(steps(wild=False), st.sampled_from(DOCS), CHANGES, CHANGES)
 def test_a_second_intake_of_the_same_text_says_nothing(script, doc, one, two):
     state = fold(Scene(script).entries)
-    target = view(state, doc).text
+    target = document(state, doc).text
     for change in one:
         target = changed(target, *change)
-    found = write(state, view(state, doc), target)
+    found = write(state, document(state, doc), target)
     assert operations(found, found.text, "t") == []
 
 
