@@ -3,6 +3,7 @@
 import click
 
 from memshim.cli.common import (
+    completing,
     json_option,
     open_to_read,
     say,
@@ -26,8 +27,14 @@ NAMES = 20
 
 
 @click.command()
-@click.argument("doc", default=INDEX, metavar="[DOC]")
-@click.option("--doc", "named", metavar="NAME", help="The document, as the other commands take it.")
+@click.argument("doc", default=INDEX, metavar="[DOC]", shell_complete=completing("documents"))
+@click.option(
+    "--doc",
+    "named",
+    metavar="NAME",
+    shell_complete=completing("documents"),
+    help="The document.",
+)
 @click.option("-L", "lines", metavar="N[,M]", help="Only line N, or lines N to M.")
 @store_options
 @json_option

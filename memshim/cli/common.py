@@ -16,15 +16,31 @@ from memshim.store.store import Store
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def completing(what: str) -> Callable[..., Any]:
+    """Returns what completes a word in a shell: agents, documents, entries, conflicts or revisions."""
+
+    def complete(context: click.Context, parameter: click.Parameter, typed: str) -> Any:
+        from memshim.cli import complete as completions
+
+        return getattr(completions, what)(context, parameter, typed)
+
+    return complete
+
+
 def store_options(command: F) -> F:
     """Adds --store and --agent."""
-    command = click.option("--agent", metavar="ID", help="Who writes; default $MEMSHIM_AGENT, else cli.")(command)
+    agents = completing("agents")
+    help_ = "Who writes; default $MEMSHIM_AGENT, else cli."
+    command = click.option("--agent", metavar="ID", shell_complete=agents, help=help_)(command)
     return click.option("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")(command)
 
 
 def doc_option(command: F) -> F:
     """Adds --doc."""
-    return click.option("--doc", metavar="NAME", default=INDEX, show_default=True, help="The document.")(command)
+    names = completing("documents")
+    return click.option(
+        "--doc", metavar="NAME", default=INDEX, show_default=True, shell_complete=names, help="The document."
+    )(command)
 
 
 def json_option(command: F) -> F:

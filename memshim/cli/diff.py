@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from memshim.cli.common import doc_option, json_option, open_to_read, say_json, say_notes, store_options, visible
+from memshim.cli.common import (
+    completing,
+    doc_option,
+    json_option,
+    open_to_read,
+    say_json,
+    say_notes,
+    store_options,
+    visible,
+)
 from memshim.cli.pager import paged
 from memshim.cli.when import moment
 from memshim.disk import files
@@ -21,7 +30,7 @@ _RED, _GREEN, _CYAN, _BOLD, _REVERSE, _UNREVERSE, _PLAIN = (f"\x1b[{n}m" for n i
 
 
 @click.command()
-@click.argument("revisions", nargs=-1, metavar="[REV [REV]]")
+@click.argument("revisions", nargs=-1, metavar="[REV [REV]]", shell_complete=completing("revisions"))
 @click.option("--since", metavar="TIME", help="From what it said then: 2h, 3d, 2026-11-21, '2026-11-21 10:30'.")
 @click.option("--since-session", metavar="ID", help="From what it said before this session wrote anything.")
 @store_options

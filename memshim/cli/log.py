@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from memshim.cli.common import (
+    completing,
     json_option,
     open_to_read,
     say,
@@ -29,10 +30,20 @@ from memshim.text.view import readable
 @click.command()
 @click.option("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")
 @click.option("-n", "count", type=click.IntRange(1), metavar="N", help="The newest N only.")
-@click.option("--agent", metavar="NAME", help="Only this agent's, by its id or readable name.")
-@click.option("--doc", metavar="NAME", help="Only what concerns this document.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=completing("agents"),
+    help="Only this agent's, by its id or readable name.",
+)
+@click.option("--doc", metavar="NAME", shell_complete=completing("documents"), help="Only what concerns this document.")
 @click.option("--since", metavar="TIME", help="Not older than this: 2h, 3d, 2026-11-21, '2026-11-21 10:30'.")
-@click.option("--kind", metavar="KIND", help="Only this kind: append, edit, write, forget, adopt and so on.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    shell_complete=completing("kinds"),
+    help="Only this kind: append, edit, write, forget, adopt and so on.",
+)
 @click.option("--grep", metavar="PATTERN", help="Only where text or reason match this regular expression, in any case.")
 @click.option("--session", metavar="ID", help="Only this session's, by the beginning of its id.")
 @click.option("-p", "--patch", is_flag=True, help="Show the change itself.")

@@ -11,6 +11,10 @@ from memshim.cli import failure
 from memshim.cli.append import run as run_append
 from memshim.errors import BadInput, MemshimError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
     "demo": ("demo", "Race 8 writers, first as agents' tools write, then through memshim."),
     "init": ("write", "Make a store of this folder."),
@@ -20,6 +24,7 @@ COMMANDS = {
     "forget": ("write", "Remove a note for good."),
     "restore": ("write", "Take a removal back."),
     "undo": ("undo", "Take back what an entry did."),
+    "redact": ("redact", "Erase a text from everything that memshim keeps."),
     "resolve": ("write", "Settle a clash."),
     "compact": ("write", "Fold the journals into the documents."),
     "show": ("read", "Print a document."),
@@ -29,12 +34,13 @@ COMMANDS = {
     "diff": ("diff", "What changed between revisions, or since a time or session."),
     "conflicts": ("read", "List open clashes, with both texts."),
     "lost": ("lost", "List overwritten updates, and what became of them."),
-    "status": ("health", "How the store is."),
+    "status": ("status", "Protected or not, and how the store is."),
     "check": ("health", "Verify the store's invariants."),
     "install": ("install", "Put memshim's hooks into Claude Code's settings."),
     "uninstall": ("install", "Take them out again."),
     "watch": ("watch", "Tell what happens, while it happens."),
     "daemon": ("daemon", "The watcher: run, start, stop, status."),
+    "completion": ("complete", "Print the completion script of a shell."),
     "merge-file": ("merge", "Merge three versions of a file; works as a git merge driver."),
 }
 GLOBAL = ("--store", "--agent", "--doc")
@@ -55,6 +61,14 @@ class Lazy(click.Group):
         command = getattr(module, cmd_name.replace("-", "_") + "_command")
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Returns what a shell may offer: the commands from the table, so that none of them is imported."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands from the table."""

@@ -5,6 +5,7 @@ import time
 import click
 
 from memshim.cli.common import (
+    completing,
     doc_option,
     json_option,
     open_to_read,
@@ -25,7 +26,12 @@ from memshim.text.view import readable
 @click.command()
 @store_options
 @doc_option
-@click.option("--at", metavar="REV|TIME", help="As it was at this revision (7 or more hex digits), or at this time.")
+@click.option(
+    "--at",
+    metavar="REV|TIME",
+    shell_complete=completing("revisions"),
+    help="As it was at this revision (7 or more hex digits), or at this time.",
+)
 @json_option
 def show_command(store: str | None, agent: str | None, doc: str, at: str | None, as_json: bool) -> None:
     """Print the merged document, journals' tails included."""

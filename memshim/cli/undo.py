@@ -2,7 +2,7 @@
 
 import click
 
-from memshim.cli.common import json_option, open_store, say, say_json, store_options
+from memshim.cli.common import completing, json_option, open_store, say, say_json, store_options
 from memshim.cli.diff import show, unified
 from memshim.cli.write import changed, refused, why_option
 from memshim.errors import RevisionMismatch
@@ -10,7 +10,7 @@ from memshim.store.undo import preview, undo
 
 
 @click.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=completing("entries"))
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @store_options
 @why_option

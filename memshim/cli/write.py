@@ -8,6 +8,7 @@ import click
 from memshim.cli.append import standard_input
 from memshim.cli.common import (
     agent_of,
+    completing,
     doc_option,
     json_option,
     open_store,
@@ -23,7 +24,10 @@ from memshim.store.store import Store
 
 why_option = click.option("--why", default="", metavar="WHY", help="The reason, kept with the entry.")
 expect_option = click.option(
-    "--expect", metavar="REV", help="The revision that you read; what changed since is merged. Default: the newest."
+    "--expect",
+    metavar="REV",
+    shell_complete=completing("revisions"),
+    help="The revision that you read; what changed since is merged. Default: the newest.",
 )
 strict_option = click.option("--strict", is_flag=True, help="Refuse if the document has moved on at all.")
 
@@ -159,9 +163,9 @@ def refused(error: RevisionMismatch, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=completing("entries"))
 @click.option("--text", metavar="TEXT", help="The one live block that says this.")
-@click.option("--doc", metavar="NAME", help="Look only in this document.")
+@click.option("--doc", metavar="NAME", shell_complete=completing("documents"), help="Look only in this document.")
 @store_options
 @why_option
 @json_option
@@ -177,7 +181,7 @@ def forget_command(
 
 
 @click.command()
-@click.argument("what", metavar="ID|NAME")
+@click.argument("what", metavar="ID|NAME", shell_complete=completing("entries"))
 @store_options
 @why_option
 @json_option
@@ -188,7 +192,7 @@ def restore_command(what: str, store: str | None, agent: str | None, why: str, a
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", shell_complete=completing("conflicts"))
 @click.option("--keep", required=True, type=click.Choice(["ours", "theirs", "both"]), help="Which text stays.")
 @store_options
 @why_option

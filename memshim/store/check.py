@@ -159,6 +159,9 @@ def _modes(layout: Layout) -> "Iterator[Finding]":
 
 
 def _leftovers(layout: Layout, memory: Memory) -> "Iterator[Finding]":
+    if os.path.exists(layout.path("redacting")):
+        text = "A redaction was stopped before it had gone through all files; run the same memshim redact again."
+        yield Finding("note", "redaction", layout.path("redacting"), text)
     for name in _names(layout.path("tmp")):
         if not name.startswith("publish."):
             yield Finding(

@@ -55,14 +55,14 @@ def compact(turn: Turn) -> Compacted:
     return Compacted(folded, archived, changed, notes)
 
 
-def save(turn: Turn) -> None:
-    """Makes a snapshot of everything that is folded, so that the journals' tails are short again."""
+def save(turn: Turn, alone: bool = False) -> None:
+    """Makes a snapshot of everything that is folded, so that the journals' tails are short again; see `snapshot.save`."""
     memory = turn.memory
     frozen = memory.state.freeze()
     hints = memory.snapshot.journals
     for name in [n for n in hints if not os.path.exists(turn.layout.path("journals", n))]:
         del hints[name]
-    snapshot.save(turn.layout, memory.snapshot, memory.new.values(), frozen)
+    snapshot.save(turn.layout, memory.snapshot, memory.new.values(), frozen, alone)
     memory.new.clear()
 
 

@@ -221,4 +221,4 @@ def of_entry(memory: "Memory", entry: "Entry") -> "Iterator[Lost]":
 def _state(clashing: bool, kills: "dict[str, str]", standing: "list[str]") -> str:
     if clashing:
         return "conflict"
-    return "removed" if any(kills[entry] == "remove" for entry in standing) else "restored"
+    return "removed" if any(kills.get(entry, "remove") == "remove" for entry in standing) else "restored"

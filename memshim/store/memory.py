@@ -3,14 +3,18 @@
 import os
 
 from memshim.disk.layout import INDEX, Layout, is_document
-from memshim.store import journal, snapshot
+from memshim.store import encoding, journal, snapshot
 from memshim.text.entry import Entry
 from memshim.text.fold import State
 from memshim.text.view import View, view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Iterator
+
+    Head = tuple[str, str, str, str, bool]
+    """Time, id, kind and agent of an entry, and whether it put back what its writer had overwritten."""
 
 
 class Memory:
@@ -58,6 +62,10 @@ class Memory:
         other.take(Entry(os.urandom(16).hex(), self.state.latest or "0" * 16, "without", "", [], replaces=replaced))
         return other
 
+    def forget_views(self) -> None:
+        """Lets the views be made anew, after the state was changed from outside."""
+        self._views.clear()
+
     def view(self, doc: str = INDEX) -> View:
         """Returns the view of a document (by id)."""
         found = self._views.get(doc)
@@ -96,9 +104,38 @@ class Memory:
                 last = entry.id
                 yield entry
 
+    def heads(self) -> "Iterator[Head]":
+        """Yields what can be told of every entry without reading it whole, newest first: for counting many."""
+        import heapq
+        import re
+
+        pattern = re.compile(
+            rb'<!-- memshim [^\n]*\n\{"v":\d+,"kind":"([^"]*)","when":"[^"]*","agent":"([^"]*)","id":"(\w{32})","time":"(\w{16})"'
+        )
+        fresh = sorted(((e.time, e.id, e.kind, e.agent, "saved" in e.extra) for e in self.new.values()), reverse=True)
+        streams = [self._heads_in(name, pattern) for name in (row[0] for row in self.snapshot.past.entries)]
+        last = ""
+        for head in heapq.merge(iter(fresh), *streams, reverse=True):
+            if head[1] != last:
+                last = head[1]
+                yield head
+
+    def _heads_in(self, name: str, pattern: "re.Pattern[bytes]") -> "Iterator[Head]":
+        found = self.snapshot.past.segment("entries", name)
+        for n in range(found.count - 1, -1, -1):
+            data = found.value(n)
+            match = pattern.match(data)
+            if match is None:
+                entry = encoding.decode_entry(data)
+                if entry is not None:
+                    yield entry.time, entry.id, entry.kind, entry.agent, "saved" in entry.extra
+                continue
+            kind, agent, id_, time = (part.decode() for part in match.groups())
+            yield time, id_, kind, agent, b'"saved":' in data[: data.find(b"\n-->\n")]
+
     def _segment(self, name: str) -> "Iterator[Entry]":
         found = self.snapshot.past.segment("entries", name)
         for n in range(found.count - 1, -1, -1):
-            entry = snapshot.decode_entry(found.value(n))
+            entry = encoding.decode_entry(found.value(n))
             if entry is not None:
                 yield entry

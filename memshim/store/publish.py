@@ -48,6 +48,7 @@ def patiently(turns: "Callable[[], AbstractContextManager[Turn]]", work: "Callab
 def publish_all(turn: Turn) -> None:
     """Publishes every document that can be; what cannot is in `turn.unusable`, what must wait a moment in `turn.wait`."""
     rename.carry_out(turn)
+    turn.erase_again()
     for doc, name in turn.documents().items():
         if doc in turn.unusable and not isinstance(turn.unusable[doc], DocumentUnreadable):
             continue

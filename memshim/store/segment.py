@@ -16,7 +16,8 @@ from memshim.errors import StoreUnusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 _ROW = 16 + 8 + 8
 _MAGIC = b"memshim segment 1\n"
@@ -79,6 +80,10 @@ class Segment:
         """Yields every id with its record, in order."""
         for n in range(self.count):
             yield self.key(n), self.value(n)
+
+    def holds(self, test: "Callable[[Any], bool]") -> bool:
+        """Tells whether a test finds what it looks for in the bytes."""
+        return test(self._map)
 
     def intact(self) -> bool:
         """Tells whether the bytes are those that were written."""

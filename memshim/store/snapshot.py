@@ -16,9 +16,10 @@ from memshim.disk import files
 from memshim.disk.layout import Layout
 from memshim.errors import StoreUnusable
 from memshim.store import segment
+from memshim.store.encoding import decode_entry, decode_facts, encode_facts, facts_in, facts_out
 from memshim.text import record
-from memshim.text.entry import Entry, from_record, to_record
-from memshim.text.facts import CODES, KINDS, Def, Facts
+from memshim.text.entry import Entry, to_record
+from memshim.text.facts import Facts
 from memshim.text.fold import State
 
 TYPE_CHECKING = False
@@ -83,13 +84,21 @@ class Past:
 class Snapshot:
     """Is a loaded snapshot: the state, its past, and how far each journal had been read."""
 
-    __slots__ = ("digests", "journals", "past", "state")
+    __slots__ = ("digests", "journals", "past", "replaces", "state")
 
-    def __init__(self, state: State, past: Past, journals: "dict[str, list[int]]", digests: list[str]) -> None:
+    def __init__(
+        self,
+        state: State,
+        past: Past,
+        journals: "dict[str, list[int]]",
+        digests: list[str],
+        replaces: "tuple[str, ...]" = (),
+    ) -> None:
         self.state = state
         self.past = past
         self.journals = journals
         self.digests = digests
+        self.replaces = replaces
 
 
 def load(layout: Layout) -> Snapshot:
@@ -123,7 +132,10 @@ def _load(layout: Layout) -> Snapshot:
     if not digests:  # a store is made with its first head: none is a loss, never an empty store
         raise FileNotFoundError(2, "no head", layout.path("heads"))
     parts = [_read(layout, digest) for digest in digests]
+    replaced = {digest for part in parts for digest in part.replaces}
+    parts = [part for part in parts if part.digests[0] not in replaced]  # the old one of a redaction that was stopped
     if len(parts) == 1:
+        parts[0].digests = digests
         return parts[0]
     entries = {row[0]: row for part in parts for row in part.past.entries}
     blocks = {row[0]: row for part in parts for row in part.past.blocks}
@@ -154,19 +166,26 @@ def _decode(layout: Layout, digest: str, meta: "dict[str, Any]", record_texts: l
     state = State()
     texts = iter(record_texts)
     for row in meta["hot"]:
-        facts = _facts_in(row, texts)
+        facts = facts_in(row, texts)
         state.facts[facts.id] = facts
     state.docs = meta["docs"]
     state.resolved = meta["resolved"]
     state.reopened = meta.get("reopened", {})
+    state.redacted = meta.get("redacted", {})
     state.dropped = set(meta["dropped"])
     state.headings = meta["headings"]
     state.latest = meta["latest"]
-    return Snapshot(state, Past(layout, meta["entries"], meta["cold"]), meta["journals"], [digest])
+    return Snapshot(
+        state, Past(layout, meta["entries"], meta["cold"]), meta["journals"], [digest], tuple(meta.get("replaces", ()))
+    )
 
 
-def save(layout: Layout, snapshot: Snapshot, new: "Iterable[Entry]", frozen: "Iterable[Facts]") -> str:
+def save(
+    layout: Layout, snapshot: Snapshot, new: "Iterable[Entry]", frozen: "Iterable[Facts]", alone: bool = False
+) -> str:
     """Writes the state as a snapshot that also holds `new` entries and `frozen` blocks, and makes it the head.
+
+    With `alone` the heads that it was made from do not count beside it, because their texts were changed.
 
     A crash leaves the old head, or both (they are united when read), and files that no head names.
     """
@@ -188,10 +207,13 @@ def save(layout: Layout, snapshot: Snapshot, new: "Iterable[Entry]", frozen: "It
         "docs": state.docs,
         "resolved": state.resolved,
         "reopened": state.reopened,
+        "redacted": state.redacted,
         "dropped": sorted(state.dropped),
         "headings": state.headings,
-        "hot": [_facts_out(f, texts) for _, f in sorted(state.facts.items())],
+        "hot": [facts_out(f, texts) for _, f in sorted(state.facts.items())],
     }
+    if alone:
+        meta["replaces"] = snapshot.digests
     data = record.encode(meta, texts)
     digest = sha256(data).hexdigest()[:32]
     path = layout.path("snapshots", digest)
@@ -253,62 +275,3 @@ def clear_unnamed(layout: Layout, snapshot: Snapshot, now: float) -> int:
                 files.unlink_quietly(item.path)
                 gone += 1
     return gone
-
-
-# --- bytes --------------------------------------------------------------------------------------------------
-
-
-def decode_entry(data: bytes) -> Entry | None:
-    """Returns the entry in a segment's record."""
-    found = next(record.scan(data), None)
-    return from_record(found.meta, found.texts) if found is not None and found.meta is not None else None
-
-
-def encode_facts(facts: Facts) -> bytes:
-    """Returns the record of one dead block."""
-    texts: list[bytes] = []
-    row = _facts_out(facts, texts)
-    return record.encode({"facts": row}, texts)
-
-
-def decode_facts(data: bytes) -> Facts:
-    """Returns the facts in a record of `encode_facts`."""
-    found = next(record.scan(data))
-    assert found.meta is not None
-    return _facts_in(found.meta["facts"], iter(found.texts))
-
-
-def _facts_out(facts: Facts, texts: list[bytes]) -> "list[Any]":
-    defs = []
-    for d in facts.defs.values():
-        texts.append(d.text)
-        slot = "" if d.slot == facts.id else d.slot
-        place = [d.doc, CODES[d.kind], d.at, d.section, slot]
-        defs.append(
-            [d.entry, d.time, d.agent, *place, d.ordinal, d.targets, d.apart, *([d.lines_from] * bool(d.lines_from))]
-        )
-    return [facts.id, defs, facts.kills, facts.undone, facts.moves]
-
-
-def _facts_in(row: "list[Any]", texts: "Iterable[bytes]") -> Facts:
-    facts = Facts(row[0])
-    source = iter(texts)
-    for entry, when, agent, doc, kind, at, section, slot, ordinal, targets, apart, *more in row[1]:
-        facts.defs[entry] = Def(
-            doc,
-            next(source),
-            KINDS[kind],
-            at,
-            section,
-            slot or row[0],
-            entry,
-            when,
-            agent,
-            ordinal,
-            tuple(targets),
-            apart,
-            tuple(more[0]) if more else (),
-        )
-    facts.kills, facts.undone = row[2], row[3]
-    facts.moves = {entry: (move[0], move[1], move[2]) for entry, move in row[4].items()}
-    return facts

@@ -293,6 +293,7 @@ class Store:
             turn = open_turn(self.layout)
             if take_in:
                 adopt.adopt_all(turn)
+                turn.erase_again()
             yield turn
 
     def lock(self, timeout: float) -> "contextlib.AbstractContextManager[object]":

@@ -41,6 +41,7 @@ class Turn:
         self.taken_in = 0
         self.under_way = lease.under_way(layout)
         self.deferred: set[str] = set()
+        self.erasing = False
         self.reclaimed: set[str] = set()
         self.standing: dict[str, bytes] = {}
         self.earlier: Callable[[], None] = lambda: None
@@ -52,6 +53,19 @@ class Turn:
         if doc not in self._histories:
             self._histories[doc] = History(self.layout, doc)
         return self._histories[doc]
+
+    def forget_histories(self) -> None:
+        """Lets the histories be read anew, after their files were changed from outside."""
+        self._histories.clear()
+
+    def erase_again(self) -> None:
+        """Erases what was redacted and has come back with a new entry, before anybody is shown it."""
+        if self.memory.state.redacted and not self.erasing:
+            from memshim.store import redact  # only where something was ever redacted
+
+            self.erasing = True
+            redact.again(self)
+            self.erasing = False
 
     def tag(self) -> str:
         """Returns a new tag for positions: time first, so that of two runs at one place the earlier comes first."""

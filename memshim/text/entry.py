@@ -14,6 +14,7 @@ An operation is a dict, as in the record's JSON, with its texts beside it under 
                                                    those that have none
     doc      doc, do (create, delete, rename, restore), name, undoes
     resolve  settles                               these stand side by side on purpose: no conflict any more
+    redact   ids, salt, digests, sizes             texts of these blocks were erased; what is kept of them, see `secret`
 
 Operations and fields that this version does not know are kept, and have no effect.
 """
@@ -213,8 +214,8 @@ def from_record(meta: "dict[str, Any]", texts: "list[bytes]") -> "Entry | None":
         return None
 
 
-_TEXTS = ("op", "doc", "section", "slot", "kinds", "do", "name", "eol")
-_LISTS = ("targets", "undoes", "settles", "ids")
+_TEXTS = ("op", "doc", "section", "slot", "kinds", "do", "name", "eol", "salt")
+_LISTS = ("targets", "undoes", "settles", "ids", "digests")
 _NEEDED = {
     "add": ("doc", "blocks"),
     "replace": ("doc", "blocks", "targets", "at"),
@@ -223,6 +224,7 @@ _NEEDED = {
     "move": ("targets", "at"),
     "doc": ("doc", "do"),
     "resolve": ("settles",),
+    "redact": ("ids", "salt", "digests", "sizes"),
 }
 
 

@@ -37,6 +37,7 @@ class State:
         self.docs: dict[str, dict[str, list[Any]]] = {}  # doc -> entry -> [do, time, name or undone entries]
         self.resolved: dict[str, list[str]] = {}  # entry -> blocks
         self.reopened: dict[str, list[str]] = {}  # entry -> the entries whose settlements it takes back
+        self.redacted: dict[str, list[Any]] = {}  # entry -> salt, digests, sizes
         self.dropped: set[str] = set()
         self.headings: dict[str, dict[str, dict[str, str]]] = {}  # doc -> title -> slot -> time, of replaced headings
         self.latest = ""
@@ -151,6 +152,8 @@ class State:
                 self.resolved[entry.id] = list(op["settles"])
                 if op.get("undoes"):
                     self.reopened[entry.id] = list(op["undoes"])
+            elif what == "redact":
+                self.redacted[entry.id] = [op["salt"], op["digests"], op["sizes"]]
             elif what == "doc":
                 said = op.get("undoes", []) if op["do"] in ("delete", "restore") else op.get("name", "")
                 self.docs.setdefault(op["doc"], {})[entry.id] = [op["do"], entry.time, said]
@@ -290,6 +293,7 @@ class State:
                 self.headings.setdefault(doc, {}).setdefault(title, {}).update(slots)
         self.resolved.update(other.resolved)
         self.reopened.update(other.reopened)
+        self.redacted.update(other.redacted)
         self.latest = max(self.latest, other.latest)
         for gone in self.dropped:
             old_entry = cold.entry(gone)

@@ -142,6 +142,6 @@ def test_a_document_of_more_than_140_lines_is_said_to_be_long(memory, inside):
     answer = inside("compact")
     assert answer.code == 0
     assert "MEMORY.md has 141 lines" in answer.err
-    assert b"(above 140 lines" in inside("status").out
+    assert b"lines of 140" in inside("status").out
     told = json.loads(inside("compact", "--json").out)
     assert "141 lines" in told["notes"][0]

@@ -81,7 +81,7 @@ def test_the_table_has_a_row_for_every_command_that_reports():
             "check",
             "demo",
         ),
-        *("diff", "undo", "undo --dry-run", "undo with exit 12"),
+        *("diff", "undo", "undo --dry-run", "undo with exit 12", "redact"),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
@@ -115,6 +115,15 @@ def test_the_commands_that_change(memory, inside):
     gone = shaped(inside("forget", "--text", "one", "--json"), "forget")
     back = shaped(inside("restore", gone["id"], "--json"), "restore")
     assert len({done["id"], gone["id"], back["id"]}) == 3
+
+
+def test_redact(memory, inside):
+    inside("append", "the key is sk-123456", "--agent", "bob")
+    done = shaped(inside("redact", "--text", "-", "--json", stdin=b"sk-123456\n"), "redact")
+    assert (done["texts"], done["entries"], done["notes"]) == (1, 1, [])
+    assert json.loads(inside("log", "--json", "-n", "1").out)["entries"][0]["id"] == done["id"]
+    assert inside("redact").code == inside("redact", "x" * 8, "--text", "y").code == 2
+    assert inside("redact", "--text", "sk-123456").code == 1
 
 
 def test_undo(memory, inside):
@@ -197,6 +206,7 @@ def test_compact_status_and_check(memory, inside):
     assert "+- x\n" in plan["documents"][0]["diff"]
     status = shaped(inside("status", "--json"), "status")
     assert (status["store"], status["state"], status["unfolded"]) == (str(memory), "needs attention", 1)
+    assert (status["protected"], status["mend"], status["lone_writer"]) == (False, "memshim install", None)
     assert status["documents"][0]["published"] is False
     assert shaped(inside("check", "--json"), "check")["findings"][0]["level"] == "note"
     done = shaped(inside("compact", "--json"), "compact")

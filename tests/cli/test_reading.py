@@ -94,11 +94,12 @@ def test_the_log_is_newest_first_and_takes_a_number_a_document_and_an_agent(memo
     assert words("--agent", "nobody") == []
 
 
-def test_the_first_line_of_status_says_whether_all_is_well(memory, inside):
-    assert inside("status").out.splitlines()[0] == f"Store {memory}: up to date.".encode()
+def test_the_first_lines_of_status_say_whether_all_is_well(memory, inside):
+    assert inside("status").out.splitlines()[1] == f"Store {memory}: up to date.".encode()
     inside("append", "x", "--no-publish", "--agent", "bob")
     lines = inside("status").out.decode().splitlines()
-    assert lines[0] == f"Store {memory}: needs attention."
+    assert lines[0] == "Not protected: Claude Code's settings hold no hooks of memshim's. Mend it: memshim install"
+    assert lines[1] == f"Store {memory}: needs attention."
     assert any("not published yet: memshim compact" in line for line in lines)
     assert any("Today:" in line and "bob 1" in line for line in lines)
 

@@ -64,6 +64,7 @@ class Scenario:
     grace: bool = True
     tail: int = 256
     exchange: bool = True
+    secret: bytes = b""  # what a redaction erases: a part of it done is neither old nor new
     foreign: bool = False  # the document on disk at the start is not yet known to the store
 
 
@@ -158,6 +159,18 @@ def missing(world: World) -> None:
     os.unlink(world.folder / "MEMORY.md")
 
 
+def leaked(world: World) -> None:
+    """A text that is in the archive, in segments of live and dead blocks, in the history and in a journal."""
+    folded(world)
+    world.change("edited", "edit", "the first note", "the first note, leaked")
+    world.change("gone", "forget", text="second")
+    world.store().compact()
+    world.make_silent("bob")
+    world.store().compact()
+    world.append("four", "- leaked again", publish=False)
+    world.values["one"] = world.ids["one"]
+
+
 EDIT = ["edit", "--old", "- use uv", "--new", "- use uv, never pip"]
 STALE = ["edit", "--expect", "{base}", "--old", "- use uv", "--new", "- use uv, never pip"]
 APPEND = ["append", "- a new note", "--agent", "cid"]
@@ -191,6 +204,11 @@ SCENARIOS = {
     "a reading that adopts a new topic file": Scenario(new_outside, ["show"], foreign=True),
     "a reading that notes a removed topic file": Scenario(topic_removed, ["show"], foreign=True),
     "a compaction that puts MEMORY.md back": Scenario(missing, ["compact"], grace=False, foreign=True),
+    "a redaction of a part of a line": Scenario(leaked, ["redact", "--text", "leaked"], secret=b"leaked"),
+    "a redaction of a whole line": Scenario(leaked, ["redact", "--text", "the second note"]),
+    "a redaction of an entry": Scenario(leaked, ["redact", "{one}"]),
+    "an undo": Scenario(forgotten, ["undo", "--agent", "ann"]),
+    "an undo of what is frozen": Scenario(frozen, ["undo", "--agent", "ann"]),
     "an init": Scenario(lambda w: w.file(BASE), ["init"]),
     "an init of an empty folder": Scenario(nothing, ["init"]),
 }

@@ -161,7 +161,10 @@ class Trial:
 
     def texts(self) -> Texts:
         found = {name: self.world.folder / name for name in DOCS}
-        return {name: path.read_bytes() if path.exists() else None for name, path in found.items()}
+        return {name: self.erased(path.read_bytes()) if path.exists() else None for name, path in found.items()}
+
+    def erased(self, text: bytes) -> bytes:
+        return text.replace(self.scenario.secret, b"[redacted]") if self.scenario.secret else text
 
     def operate(self, at: int = 0, how: str = "before") -> tuple[int, str, dict[str, Any]]:
         return in_child([*self.words, *self.store], self.scenario.stdin, self.folder, at, how)

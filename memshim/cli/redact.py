@@ -1,0 +1,44 @@
+"""The command that erases: redact."""
+
+import click
+
+from memshim.cli.append import standard_input
+from memshim.cli.common import completing, json_option, open_store, say, say_json, say_notes, store_options, text_in
+from memshim.cli.write import why_option
+from memshim.errors import BadInput
+from memshim.store.redact import redact
+
+
+@click.command()
+@click.argument("id", required=False, shell_complete=completing("entries"))
+@click.option("--text", metavar="TEXT", help="Erase this text wherever it stands; - reads it from standard input.")
+@store_options
+@why_option
+@json_option
+def redact_command(
+    id: str | None, text: str | None, store: str | None, agent: str | None, why: str, as_json: bool
+) -> None:
+    """Erase a text from the documents, journals, archive, snapshots, history and reports; this cannot be undone.
+
+    By ID the text of that entry, and what others made of it. What is left says [redacted]; the log keeps that it
+    happened, when, and by whom. A stale writer who brings it back is redacted again.
+    """
+    if (id is None) == (text is None):
+        raise BadInput(
+            "redact takes an ID or --text, one of them.", "For example: memshim redact --text - < secret.txt"
+        )
+    opened = open_store(store, agent)
+    wanted = standard_input() if text == "-" else text_in(text or "")
+    with opened.turn() as turn:
+        done = redact(turn, id, wanted, opened.agent, opened.session, why)
+        notes = [*turn.notes, *done.notes]
+    if as_json:
+        say_json({"id": done.id, "texts": done.texts, "entries": done.entries, "notes": notes})
+        return
+    texts, entries = (
+        f"{done.texts} text{'s' * (done.texts != 1)}",
+        f"{done.entries} entr{'y' if done.entries == 1 else 'ies'}",
+    )
+    say(f"Erased {texts} from {entries}, and from every file that held {'it' if done.texts == 1 else 'them'}.")
+    say(f"entry {done.id}")
+    say_notes(notes)
