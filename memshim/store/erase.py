@@ -227,7 +227,7 @@ def _segments(turn: "Turn", eraser: "Eraser") -> None:
             if not found.holds(eraser.holds):
                 continue
             items = [(key, _segment_value(folder, value, eraser)) for key, value in found.items()]
-            row[0] = segment.write(turn.layout.path(folder), items)
+            row[0] = segment.write(turn.layout.path(folder), items, record.time_in if folder == "entries" else None)
 
 
 def _segment_value(folder: str, value: bytes, eraser: "Eraser") -> bytes:

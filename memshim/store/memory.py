@@ -122,8 +122,7 @@ class Memory:
 
     def _heads_in(self, name: str, pattern: "re.Pattern[bytes]") -> "Iterator[Head]":
         found = self.snapshot.past.segment("entries", name)
-        for n in range(found.count - 1, -1, -1):
-            data = found.value(n)
+        for data in found.backwards():
             match = pattern.match(data)
             if match is None:
                 entry = encoding.decode_entry(data)
@@ -135,7 +134,7 @@ class Memory:
 
     def _segment(self, name: str) -> "Iterator[Entry]":
         found = self.snapshot.past.segment("entries", name)
-        for n in range(found.count - 1, -1, -1):
-            entry = encoding.decode_entry(found.value(n))
+        for data in found.backwards():
+            entry = encoding.decode_entry(data)
             if entry is not None:
                 yield entry

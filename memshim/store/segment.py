@@ -1,6 +1,7 @@
 """Segments: immutable sorted files of what was folded, looked up by id.  Must not know what the records mean.
 
-    records, one after another, as in a journal · index: for each a key of 16 bytes, offset and length · footer
+    records, one after another, as in a journal, in an order of their own · index: for each, by key, a key of 16 bytes,
+    offset and length · footer
 
 Looking one id up costs a binary search, whatever the size; a compaction adds a small segment, and segments of like size
 are merged into one, so their number grows as the logarithm of the history.
@@ -8,6 +9,7 @@ are merged into one, so their number grows as the logarithm of the history.
 
 import mmap
 import os
+import sys
 import zlib
 from hashlib import sha256
 
@@ -85,6 +87,17 @@ class Segment:
         """Tells whether a test finds what it looks for in the bytes."""
         return test(self._map)
 
+    def backwards(self) -> "Iterator[bytes]":
+        """Yields every record, the last one first, in the order in which they were written; reads only what is asked for."""
+        from array import array
+
+        rows = array("Q", self._map[self._index : self._index + self.count * _ROW])
+        if sys.byteorder == "little":
+            rows.byteswap()
+        offsets = sorted(zip(rows[2::4], rows[3::4], strict=True), reverse=True)
+        for offset, length in offsets:
+            yield self._map[offset : offset + length]
+
     def intact(self) -> bool:
         """Tells whether the bytes are those that were written."""
         size = len(self._map)
@@ -92,8 +105,10 @@ class Segment:
         return zlib.crc32(memoryview(self._map)[: size - _FOOTER]) == crc
 
 
-def write(folder: str, items: "Iterable[tuple[str, bytes]]") -> str:
+def write(folder: str, items: "Iterable[tuple[str, bytes]]", rank: "Callable[[bytes], Any] | None" = None) -> str:
     """Writes a segment of items sorted by id, each id once; returns its name, which follows from its bytes.
+
+    Their records stand in the order of `rank`, if it is given.
 
     A file of that name is replaced: it has the same bytes, or is damaged.
 
@@ -101,11 +116,11 @@ def write(folder: str, items: "Iterable[tuple[str, bytes]]") -> str:
     """
     body, index = [], []
     offset = 0
-    for key, value in items:
+    for key, value in sorted(items, key=lambda item: (rank(item[1]), item[0])) if rank is not None else items:
         body.append(value)
         index.append(bytes.fromhex(key) + offset.to_bytes(8) + len(value).to_bytes(8))
         offset += len(value)
-    data = b"".join(body) + b"".join(index)
+    data = b"".join(body) + b"".join(sorted(index))
     data += len(index).to_bytes(8) + offset.to_bytes(8) + zlib.crc32(data).to_bytes(4) + _MAGIC
     name = sha256(data).hexdigest()[:32]
     path = os.path.join(folder, name)

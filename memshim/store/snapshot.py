@@ -24,7 +24,7 @@ from memshim.text.fold import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     Shelf = list[list[Any]]  # segment name, count, first id, last id
@@ -232,7 +232,7 @@ def save(
 
 def _shelve(layout: Layout, past: Past, folder: str, shelf: "Shelf", items: list[tuple[str, bytes]]) -> None:
     if items:
-        name = segment.write(layout.path(folder), items)
+        name = segment.write(layout.path(folder), items, _rank(folder))
         if all(row[0] != name for row in shelf):
             shelf.append([name, len(items), items[0][0], items[-1][0]])
     for names in segment.plan_merges([(row[0], row[1]) for row in shelf]):
@@ -240,12 +240,17 @@ def _shelve(layout: Layout, past: Past, folder: str, shelf: "Shelf", items: list
         for name in names:
             for key, value in past.segment(folder, name).items():
                 merged[key] = _both(merged[key], value) if key in merged and folder == "blocks" else value
-        name = segment.write(layout.path(folder), sorted(merged.items()))
+        name = segment.write(layout.path(folder), sorted(merged.items()), _rank(folder))
         keep = [row for row in shelf if row[0] not in names and row[0] != name]
         shelf[:] = [*keep, [name, len(merged), min(merged), max(merged)]]
         for old in names:
             if old != name:
                 _outdate(layout.path(folder, old))
+
+
+def _rank(folder: str) -> "Callable[[bytes], bytes] | None":
+    """Returns how records of a folder are ordered: entries by time, which is not in all of their ids."""
+    return record.time_in if folder == "entries" else None
 
 
 def _both(one: bytes, other: bytes) -> bytes:

@@ -137,6 +137,12 @@ def _decode_body(body: bytes) -> "tuple[dict[str, Any], list[bytes]] | None":
     return meta, texts
 
 
+def time_in(frame: bytes) -> bytes:
+    """Returns the `time` of one record as it stands there, b"" where there is none (cheap: checks nothing)."""
+    at = frame.find(b'"time":"')
+    return frame[at + 8 : at + 24] if at >= 0 else b""
+
+
 def last_time(tail: bytes) -> str:
     """Returns the `time` of the last frame that begins in `tail`, or "" (cheap: looks at the frame, checks nothing)."""
     at = tail.rfind(b"\n" + MARK)

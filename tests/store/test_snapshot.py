@@ -1,5 +1,6 @@
 """Snapshots and segments: damage is never taken for an empty store, and everything can be built again."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from memshim import Store
 from memshim.errors import StoreUnusable
-from memshim.store import segment, snapshot
+from memshim.store import compact, segment, snapshot
 
 TEXT = b"- one\n- two\n- three\n"
 
@@ -230,3 +231,21 @@ def test_nothing_is_cleared_away_while_somebody_else_has_made_a_head(store):
     Path(store.layout.path("heads", "0" * 32)).write_bytes(b"")
     assert snapshot.clear_unnamed(store.layout, loaded, time.time() + 2 * snapshot.KEPT_S) == 0
     assert stray.exists()
+
+
+def test_folded_entries_are_told_newest_first_whatever_their_ids(store):
+    """A call of an agent's tool has an id that says nothing of its time."""
+    for n in range(30):
+        with store.turn() as turn:
+            turn.record(
+                "write", "bob", [{"op": "resolve", "settles": []}], id=hashlib.sha256(b"%d" % n).hexdigest()[:32]
+            )
+            if n % 7 == 0:
+                compact.save(turn)
+    store.compact()
+    times = [e.time for e in store.log()]
+    assert len(times) == 31
+    assert times == sorted(times, reverse=True)
+    assert [t for t, *_ in store.memory().heads()] == times
+    everything = list(store.log())
+    assert all(store.memory().entry(e.id) == e for e in everything)
