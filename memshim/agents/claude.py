@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 STALE = (
     "File has been modified since read, either by the user or by a linter. Read it again before attempting to write it.",
     "File content has changed since it was last read.",
+    "Write verification failed: ",
 )
-"""How a refusal begins that means: the file is newer than what the agent read.  Every other refusal is left alone."""
+"""How a refusal begins that means: somebody else wrote the file, after the agent's read or (the last) just after its
+write, before the client looked at it again.  Every other refusal is left alone."""
 BLIND = ("Explore", "Plan")
 """The subagents that are not given the session's memory."""
 LOADED_LINES, LOADED_CHARACTERS = 200, 25_000

@@ -78,6 +78,16 @@ class Caller:
         self.seen = self.after
         self.calls += 1
 
+    def fail(self) -> None:
+        """The client looks at the file that it has just written, and finds somebody else's."""
+        error = (
+            f"Write verification failed: {self.mem} is 29 bytes on disk, expected 61. The filesystem may have (...)."
+        )
+        payload = event(f"refused-in-tool-{self.tool.lower()}", self.home, "PostToolUseFailure", self.tool)
+        payload |= {"session_id": f"{self.name * 8}-0000-4000-8000-000000000000", "error": error}
+        payload["tool_input"] = {"file_path": str(self.mem), **self.asked}
+        door.handle(json.dumps(payload).encode(), os.environ)
+
 
 def orders(callers: int) -> Iterator[tuple[int, ...]]:
     """Every order in which the steps of so many callers can come."""
@@ -131,6 +141,22 @@ def test_orders_of_two_calls(guarded_home: Path, tools: list[str], seed: int) ->
     chosen = every if STRESS else random.Random(seed).sample(every, 12)
     found = {order: play(guarded_home, tools, order) for order in chosen}
     assert {order: text for order, text in found.items() if text != wanted([1, 1])} == {}
+
+
+@pytest.mark.parametrize("told_first", [0, 1])
+@pytest.mark.parametrize("tools", [["Edit", "Edit"], ["Edit", "Write"], ["Write", "Edit"]], ids="-".join)
+def test_a_write_that_another_followed_at_once(guarded_home: Path, tools: list[str], told_first: int) -> None:
+    """The client says that the first has failed; seen on the real client, eight at once."""
+    memory = places(guarded_home)["<MEM>"]
+    memory.mkdir(parents=True)
+    (memory / "MEMORY.md").write_text(START)
+    first, second = (Caller(guarded_home, "ab"[n], tool) for n, tool in enumerate(tools))
+    for step in ("pre", "read", "rename"):
+        getattr(first, step)()
+        getattr(second, step)()
+    for end in [first.fail, second.post] if told_first == 0 else [second.post, first.fail]:
+        end()
+    assert Counter((memory / "MEMORY.md").read_text().splitlines()) == wanted([1, 1])
 
 
 MANY = pytest.mark.parametrize("tools", [["Edit"] * 3, ["Write"] * 3, ["Edit", "Write", "Edit", "Write"]], ids="-".join)
