@@ -82,6 +82,7 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
     when = make_time(now, "")
     ops: list[Op] = []
     since: dict[str, int] = {}
+    places: dict[str, str] = {}
     whole = layout.client or not os.path.lexists(layout.document(".git"))
     for name in sorted(os.listdir(layout.root)):
         if name != INDEX and not (whole and is_document(name)):
@@ -95,8 +96,10 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
         text = instead.get(name) if name in instead else found and found[0]
         if text is None or found is None:
             continue
-        written = now if name in instead else int(found[1].st_mtime * 1000)
+        stands = text == found[0]
+        written = int(found[1].st_mtime * 1000) if stands else now
         since[name] = min(max(written, now - DAY_MS), now)
+        places[name] = layout.document(name) if stands else ""
         blocks = markdown.parse(text)
         ops.append({"op": "doc", "do": "create", "doc": name})
         for part in range(0, len(blocks), 30_000):
@@ -111,7 +114,7 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
     for name, moment in since.items():
         history = History(layout, name)
         revision = history.record(view(state, name), moment)
-        history.confirm(revision, "" if name in instead else layout.document(name))
+        history.confirm(revision, places[name])
 
 
 def _remove(folder: str) -> None:
