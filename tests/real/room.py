@@ -19,8 +19,6 @@ from typing import Any
 from api import Api, Call, Result, Step, Turn, results
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-EVENTS = ["SessionStart", "PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch"]
-EVENTS += ["SubagentStart", "SubagentStop", "SessionEnd"]
 SESSION_S = 100.0
 """How long a headless session may take before it counts as hung."""
 
@@ -100,7 +98,7 @@ class Room:
             "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR", str(home / "run")),
             **{"CLAUDE_CONFIG_DIR": str(self.config), "ANTHROPIC_BASE_URL": self.api.url},
             **{"ANTHROPIC_API_KEY": "sk-ant-no-key", "DISABLE_TELEMETRY": "1", "DISABLE_AUTOUPDATER": "1"},
-            **{"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
+            **{"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "MEMSHIM_DAEMON": "off"},
             **(more or {}),
         }
 
@@ -131,27 +129,29 @@ class Room:
 
     # -- memshim ---------------------------------------------------------------------------------------------
 
-    def install(self, via: Path | None = None) -> None:
-        """Puts memshim's hooks into the user's settings; they call it by the name `via`, if there is one."""
-        command = f"{sys.executable} -I -S {REPOSITORY}/memshim/hook.py"
-        if via:
-            via.write_text(f"#!/bin/sh\nexec {command}\n")
-            via.chmod(0o755)
-        hook = {"type": "command", "command": str(via or command), "timeout": 20}
-        self.settings({"hooks": {event: [{"hooks": [hook]}] for event in EVENTS}})
+    def install(self) -> None:
+        """Puts memshim's hooks into the user's settings, as a person would."""
+        self.memshim("install")
 
-    def memshim(self, *args: str | Path, code: int = 0) -> str:
+    def memshim(self, *args: str | Path, code: int = 0, source: Path = REPOSITORY) -> str:
         """What a command of memshim prints, run by the person whose room this is."""
-        environment = self.environment({"PYTHONPATH": str(REPOSITORY)})
+        environment = self.environment({"PYTHONPATH": str(source)})
         command = [sys.executable, "-m", "memshim", *map(str, args)]
         done = subprocess.run(command, env=environment, cwd=self.project, stdin=subprocess.DEVNULL, capture_output=True)
         assert done.returncode == code, (command, done.returncode, done.stdout.decode(), done.stderr.decode())
         return done.stdout.decode()
 
+    def incidents(self, clear: bool = False) -> list[str]:
+        """What went wrong in hooks, where nobody could be told."""
+        path = self.home / ".local/state/memshim/incidents"
+        found = path.read_text().splitlines() if path.exists() else []
+        if clear:
+            path.unlink(missing_ok=True)
+        return found
+
     def verify(self) -> None:
         """Fails if a hook noted that something went wrong, or a store is not sound."""
-        path = self.home / ".local/state/memshim/incidents"
-        assert not path.exists(), path.read_text()
+        assert self.incidents() == []
         for store in self.stores():
             self.memshim("check", "--store", store.parent.parent / store.name)
 

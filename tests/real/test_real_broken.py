@@ -1,11 +1,12 @@
 """What goes wrong in the middle: a client that is killed, hooks that vanish, a command that takes long."""
 
+import shutil
 import time
 from collections import Counter
 
 import pytest
 from conftest import STRESS
-from room import Room, after, bash, edit, lines, read, until
+from room import REPOSITORY, Room, after, bash, edit, lines, read, until
 
 pytest_plugins = ["rooms"]
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -31,24 +32,45 @@ def test_a_client_killed_between_pre_and_post(room: Room) -> None:
     assert lines(room.index) == Counter(["# Memory", "- one", "- two", "- of the next", "END", "- of the killed"])
 
 
-def test_hooks_that_vanish_half_way(room: Room) -> None:
-    """The program is taken away under running sessions: their tools go on, and plain Markdown is what they leave."""
+def test_uninstalled_half_way(room: Room) -> None:
+    """Running sessions go on, plain Markdown is what they leave, and the settings are as they were before."""
     room.remember(START)
-    room.install(via=(alias := room.home / "memshim-hook.py"))
+    room.memshim("uninstall")
+    before = (room.config / "settings.json").read_text() if (room.config / "settings.json").exists() else None
+    room.install()
     session = room.run([
         read(room.index),
         edit(room.index, "END", "- before\nEND"),
-        after(alias.unlink, edit(room.index, "END", "- after\nEND")),
+        after(lambda: room.memshim("uninstall"), edit(room.index, "END", "- after\nEND")),
         bash(f"echo '- and a command' >> {room.index}"),
         "done",
     ])  # fmt: skip
     assert [result.error for result in session.results()] == [False] * 4
+    path = room.config / "settings.json"
+    assert (path.read_text() if path.exists() else None) == before
     wanted = Counter(["# Memory", "- one", "- two", "- before", "- after", "END", "- and a command"])
     assert lines(room.index) == wanted
-    # Put back, the store takes in what happened without it.
+    # Installed again, the store takes in what happened without it.
     room.install()
     room.run([edit(room.index, "- one", "- ONE"), "done"])
     assert lines(room.index) == wanted - Counter(["- one"]) + Counter(["- ONE"])
+
+
+def test_a_program_that_vanishes_half_way(room: Room) -> None:
+    """The folder of the program is taken away under a running session: its tools go on."""
+    room.remember(START)
+    copied = room.home / "copied"
+    shutil.copytree(REPOSITORY / "memshim", copied / "memshim")
+    shutil.copytree(REPOSITORY / "hooks", copied / "hooks")
+    room.memshim("install", source=copied)
+    session = room.run([
+        edit(room.index, "END", "- before\nEND"),
+        after(lambda: shutil.rmtree(copied), edit(room.index, "END", "- after\nEND")),
+        bash(f"echo '- and a command' >> {room.index}"),
+        "done",
+    ])  # fmt: skip
+    assert [result.error for result in session.results()] == [False] * 3
+    assert lines(room.index) == Counter(["# Memory", "- one", "- two", "- before", "- after", "END", "- and a command"])
 
 
 def test_a_long_command_that_names_the_folder_delays_nobody(room: Room) -> None:

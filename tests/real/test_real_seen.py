@@ -63,8 +63,10 @@ def test_two_first_writes_of_an_empty_project(room: Room) -> None:
     assert lines(room.index) == Counter(["# Memory", "- of A", "- of B"])
 
 
-def test_a_read_only_session_makes_no_store(room: Room) -> None:
-    room.remember(START)
-    room.run([read(room.index), bash(f"cat {room.index}; ls {room.memory}; grep -c one {room.index}"), "done"])
-    assert room.stores() == []
-    assert room.index.read_text() == START
+def test_a_session_that_only_reads_leaves_the_memory_as_it_is(room: Room) -> None:
+    index = room.remember(START)
+    before = index.stat()
+    room.run([read(index), bash(f"cat {index}; ls {room.memory}; grep -c one {index}"), "done"])
+    assert index.read_text() == START
+    assert (index.stat().st_ino, index.stat().st_mtime) == (before.st_ino, before.st_mtime)
+    assert [path.name for path in room.memory.iterdir()] == ["MEMORY.md"]
