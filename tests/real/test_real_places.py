@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from room import Room, after, bash, edit, lines, until, write
+from room import Room, after, bash, edit, lines, read, until, write
 
 pytest_plugins = ["rooms"]
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
