@@ -15,7 +15,30 @@ CORPUS = Path(__file__).parents[3] / "shared" / "merge-corpus"
 CLEAN: dict[str, tuple[bytes, bytes, bytes, bytes]] = {
     "both add at the end, ours first": (b"- a\n", b"- a\n- ours\n", b"- a\n- theirs\n", b"- a\n- ours\n- theirs\n"),
     "the same entry comes once": (b"- a\n", b"- a\n- x\n- o\n", b"- a\n- x\n- t\n", b"- a\n- x\n- o\n- t\n"),
-    "the same entry in another order": (b"", b"- one\n- two\n", b"- two\n- one\n- t\n", b"- one\n- two\n- t\n"),
+    "the same entry in another order, the larger": (
+        b"",
+        b"- one\n- two\n",
+        b"- two\n- one\n- t\n",
+        b"- two\n- one\n- t\n",
+    ),
+    "the same entry in another order": (
+        b"",
+        b"- one\n- two\n- o\n",
+        b"- two\n- one\n- t\n",
+        b"- one\n- two\n- o\n- t\n",
+    ),
+    "moved by one, removed by the other": (
+        b"## A\n\n- a b c\n- d e f\n\n## B\n\n- g h i\n",
+        b"## A\n\n- d e f\n\n## B\n\n- g h i\n",
+        b"## A\n\n- d e f\n\n## B\n\n- g h i\n- a b c\n",
+        b"## A\n\n- d e f\n\n## B\n\n- g h i\n",
+    ),
+    "both add at two places what the other has at one, the earlier place": (
+        b"## A\n\n- a\n- b\n",
+        b"## A\n\n- a\n- b\n- x\n",
+        b"## A\n\n- x\n- a\n- b\n- y\n",
+        b"## A\n\n- x\n- a\n- b\n- y\n",
+    ),
     "the larger insertion holds the other": (
         b"# A\n",
         b"# A\n\n- x\n- y\n- z\n",
