@@ -274,6 +274,14 @@ def test_a_clash_is_a_whole_block() -> None:
     )
 
 
+def test_a_clash_is_no_wider_than_the_blocks_that_both_changed() -> None:
+    base, ours = b"- one\n- two\n", b"- uno\n- dos\n"
+    (first,) = merge(base, ours, b"- eins\n- two\n").conflicts
+    (second,) = merge(base, ours, b"- one\n- zwei\n").conflicts
+    assert (first.base, first.ours, first.theirs) == (b"- one\n", b"- uno\n", b"- eins\n")
+    assert (second.base, second.ours, second.theirs) == (b"- two\n", b"- dos\n", b"- zwei\n")
+
+
 def test_a_clash_in_front_matter_is_one_key() -> None:
     base = b"---\na: one two\nb: three four\n---\n"
     merged = merge(base, base.replace(b"two", b"two x"), base.replace(b"two", b"two y"))

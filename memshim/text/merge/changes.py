@@ -230,7 +230,7 @@ class Side:
                 while i < x and j < y and self.base.keys[i] == self.keys[j]:
                     i, j = i + 1, j + 1
             if y > j and x > i and self.is_rewrite(i, x, self.keys[j:y]):
-                out.append(Op(i, x, j, y, op))
+                out += self.rewrites(i, x, j, y, op)
             else:
                 if y > j:
                     out.append(Op(i, i, j, y, op))
@@ -247,6 +247,15 @@ class Side:
         old = [key for key in self.base.keys[low:high] if says(key)]
         said = [key for key in new if says(key)]
         return bool(old and said) and bool({sort(key) for key in old} & {sort(key) for key in said})
+
+    def rewrites(self, i: int, x: int, j: int, y: int, op: Op) -> list[Op]:
+        """Cuts a rewrite of as many blocks of one line, each of the kind of the one in its place, into one for each."""
+        old, new = self.base.keys[i:x], self.keys[j:y]
+        if len(old) != len(new) or [sort(key) for key in old] != [sort(key) for key in new]:
+            return [Op(i, x, j, y, op)]
+        if self.base.borders(i, x) != list(range(i, x)) or "paragraph" in map(sort, old):
+            return [Op(i, x, j, y, op)]
+        return [Op(i + n, i + n + 1, j + n, j + n + 1, op) for n in range(x - i)]
 
     def by_block(self, low: int, high: int) -> list[tuple[int, int]]:
         """Cuts deleted lines where blocks of the base begin."""

@@ -5,7 +5,7 @@ What does not hold is a conflict.
 
 from memshim.text.merge.attempt import attempt
 from memshim.text.merge.result import Merged, MergeLimitError
-from memshim.text.merge.settle import LONG, weight
+from memshim.text.merge.settle import LONG, says, weight
 from memshim.text.merge.versions import Versions
 
 TYPE_CHECKING = False
@@ -33,10 +33,26 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
             raise MergeLimitError(f"too large to merge: over {LIMIT >> 20} MiB or {LINES} lines")
     versions = Versions(base)
     merged = attempt(versions, ours, theirs)
-    if merged.conflicts:
-        return merged
-    twice = None if merged.text in (ours, theirs) else doubled(versions, ours, theirs, merged)
-    return attempt(versions, ours, theirs, twice) if twice else stable(versions, ours, theirs, merged)
+    if merged.text not in (ours, theirs) and not merged.conflicts:
+        twice = doubled(versions, ours, theirs, merged)
+        merged = attempt(versions, ours, theirs, twice) if twice else merged
+    if not merged.conflicts:
+        merged = stable(versions, ours, theirs, merged)
+    merged.unrelated = unrelated(versions, ours, theirs)
+    return merged
+
+
+def unrelated(versions: Versions, ours: bytes, theirs: bytes) -> bool:
+    """Tells whether no line with words of the base is on a side, not even edited, though all three have some."""
+    base, one, two, _ = versions.three(ours, theirs)
+    told = [key for key in base.base.keys if says(key)]
+    if not told or any(key in version.side.count for key in told for version in (one, two)):
+        return False
+    for side in (one.side.again(), two.side.again()):
+        side.refine(None)
+        if not any(map(says, side.keys)) or any(op.edited for op in side.ops):
+            return False
+    return True
 
 
 def doubled(versions: Versions, ours: bytes, theirs: bytes, merged: Merged) -> tuple[int, int] | None:
