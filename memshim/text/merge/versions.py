@@ -1,7 +1,8 @@
 """The texts of a merge as lines and changes, each read once; knows nothing of how they are merged."""
 
 from memshim.text.blocks import BOM, eol_of, split_lines
-from memshim.text.merge.changes import Base, Side
+from memshim.text.merge.base import Base
+from memshim.text.merge.changes import Side
 from memshim.text.merge.larger import larger
 
 
