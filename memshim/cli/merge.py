@@ -46,8 +46,14 @@ def merge_file_command(
     if output is None:
         write_bytes(result)
     else:
-        with open(output, "wb") as file:
-            file.write(result)
+        try:
+            with open(output, "wb") as file:
+                file.write(result)
+        except OSError as error:
+            failure.tell(f"memshim: {output} cannot be written: {error.strerror}")
+            return 2
+    if merged.unrelated:
+        failure.tell("memshim: the base has no line in common with either side; both are kept. Is it the right file?")
     for settled in merged.settled if explain else ():
         kept, dropped = (t.decode("utf-8", "replace").strip() for t in (settled.kept, settled.dropped))
         failure.tell(f"{settled.rule}: kept {kept!r}, dropped {dropped!r}")

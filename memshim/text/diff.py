@@ -5,6 +5,7 @@ in JGit's histogram diff: where no item is unique, the rarest lead. So the commo
 """
 
 from bisect import bisect_left
+from collections import Counter
 from itertools import pairwise
 
 TYPE_CHECKING = False
@@ -13,16 +14,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEPTH = 40  # how often a gap is cut again before it is left as it is: hostile input takes no quadratic time
+CHUNK = 50  # lines that are compared at once
 PAIRS = 200_000  # how many pairs of equal items one gap may weigh up; beyond, the k-th goes with the k-th
 
 
 def matching(
-    a: "Sequence[Hashable]", b: "Sequence[Hashable]", weight: "Callable[[Any], int] | None" = None
+    a: "Sequence[Hashable]",
+    b: "Sequence[Hashable]",
+    weight: "Callable[[Any], int] | None" = None,
+    leads: "Callable[[Any], bool] | None" = None,
 ) -> list[tuple[int, int, int]]:
     """Finds what two sequences have in common, as runs (i, j, n): a[i:i+n] == b[j:j+n].
 
-    Items of `weight` 0 match only beside others that do, or at the ends: they never lead. Where matches exclude one
-    another, the heavier ones win.
+    Items for which `leads` is false match only beside others that do, or at the ends. Where matches exclude one
+    another, those of the greater `weight` win.
 
     Guarantees runs that increase on both sides, do not overlap and are not adjacent on both sides at once, as
     `difflib.SequenceMatcher.get_matching_blocks` without its last, empty one. The match is a good one, not always
@@ -33,12 +38,18 @@ def matching(
     while gaps:
         low, high, left, right, depth = gaps.pop()
         begun = low
+        while high - low > CHUNK and right - left > CHUNK and a[low : low + CHUNK] == b[left : left + CHUNK]:
+            low += CHUNK
+            left += CHUNK
         while low < high and left < right and a[low] == b[left]:
             low += 1
             left += 1
         if low > begun:
             runs.append((begun, left - low + begun, low - begun))
         ended = high
+        while high - low > CHUNK and right - left > CHUNK and a[high - CHUNK : high] == b[right - CHUNK : right]:
+            high -= CHUNK
+            right -= CHUNK
         while low < high and left < right and a[high - 1] == b[right - 1]:
             high -= 1
             right -= 1
@@ -46,11 +57,12 @@ def matching(
             runs.append((high, right, ended - high))
         if low == high or left == right or depth == DEPTH:
             continue
-        pairs = anchors(a, b, low, high, left, right, weight)
+        pairs = anchors(a, b, low, high, left, right, weight, leads)
         if pairs:
             for i, j in pairs:
                 runs.append((i, j, 1))
-                gaps.append((low, i, left, j, depth + 1))
+                if low < i and left < j:
+                    gaps.append((low, i, left, j, depth + 1))
                 low, left = i + 1, j + 1
             gaps.append((low, high, left, right, depth + 1))
     return joined(sorted(runs))
@@ -75,33 +87,33 @@ def anchors(
     left: int,
     right: int,
     weight: "Callable[[Any], int] | None",
+    leads: "Callable[[Any], bool] | None",
 ) -> list[tuple[int, int]]:
     """Pairs up the rarest items that a[low:high] and b[left:right] share, as many as are in the same order."""
-    where: dict[Hashable, tuple[list[int], list[int]]] = {}
-    for i in range(low, high):
-        found = where.get(a[i])
-        if found is None:
-            where[a[i]] = ([i], [])
-        else:
-            found[0].append(i)
-    for j in range(left, right):
-        found = where.get(b[j])
-        if found is not None:
-            found[1].append(j)
-    shared = [found for item, found in where.items() if found[1] and (weight is None or weight(item))]
+    ones, twos = Counter(a[low:high]), Counter(b[left:right])
+    shared = {item: ones[item] * twos[item] for item in ones.keys() & twos.keys() if leads is None or leads(item)}
     if not shared:
         return []
-    rarity = min(len(found[0]) * len(found[1]) for found in shared)
-    chosen = [found for found in shared if len(found[0]) * len(found[1]) == rarity]
+    rarity = min(shared.values())
+    chosen = {item for item, count in shared.items() if count == rarity}
     if rarity == 1:
-        pairs = [(found[0][0], found[1][0]) for found in chosen]
+        at = {b[j]: j for j in range(left, right) if b[j] in chosen}
+        pairs = [(i, at[a[i]]) for i in range(low, high) if a[i] in chosen]
         if all(one[1] < two[1] for one, two in pairwise(pairs)):
             return pairs
         return longest_rise(pairs) if weight is None else heaviest_rise(pairs, [weight(a[i]) for i, _ in pairs])
+    where: dict[Hashable, tuple[list[int], list[int]]] = {item: ([], []) for item in chosen}
+    for i in range(low, high):
+        if a[i] in chosen:
+            where[a[i]][0].append(i)
+    for j in range(left, right):
+        if b[j] in chosen:
+            where[b[j]][1].append(j)
+    found = where.values()
     if rarity * len(chosen) > PAIRS:
-        return longest_rise(sorted(pair for found in chosen for pair in zip(*found, strict=False)))
+        return longest_rise(sorted(pair for two in found for pair in zip(*two, strict=False)))
     # second numbers fall within one first number, so that no item is paired twice (Hunt and Szymanski 1977)
-    return longest_rise(sorted(((i, j) for here, there in chosen for i in here for j in there), key=falling))
+    return longest_rise(sorted(((i, j) for here, there in found for i in here for j in there), key=falling))
 
 
 def falling(pair: tuple[int, int]) -> tuple[int, int]:

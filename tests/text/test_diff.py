@@ -50,12 +50,12 @@ def test_the_heavier_match_wins() -> None:
     assert matching(["x", "s", "heading"], ["heading", "s", "y"], len) == [(2, 0, 1)]
 
 
-def test_items_without_weight_never_lead() -> None:
-    def weight(item: str) -> int:
+def test_some_items_never_lead() -> None:
+    def leads(item: str) -> bool:
         return item != "-"
 
-    assert matching(["a", "-", "b"], ["c", "-", "d"], weight) == []
-    assert matching(["a", "-", "same"], ["c", "-", "same"], weight) == [(1, 1, 2)]
+    assert matching(["a", "-", "b"], ["c", "-", "d"], leads=leads) == []
+    assert matching(["a", "-", "same"], ["c", "-", "same"], leads=leads) == [(1, 1, 2)]
 
 
 def test_an_insertion_costs_no_match() -> None:

@@ -4,20 +4,19 @@ A changed region of a line diff is cut into finer operations: an edited line is 
 is cut where blocks begin, an insertion slides to where an entry begins.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
+from collections import Counter
 from itertools import pairwise
 
-from memshim.text.blocks import parse, starts
+from memshim.text.blocks import starts
 from memshim.text.diff import matching
-from memshim.text.merge.settle import alike, bare, weight, words
+from memshim.text.merge.base import Base
+from memshim.text.merge.edits import edits
+from memshim.text.merge.settle import says, weight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-PAIRS = 10_000  # pairs of lines that one changed region may weigh up; in larger ones only lines of one number pair
-LARGE = 40  # lines; a larger block clashes only where it does, a smaller one as a whole
-ALIKE = 0.5  # from this likeness on, a line is an edit of another
 
 
 class Op:
@@ -53,79 +52,82 @@ class Op:
         return meets(self.low, self.high, other.low, other.high) or self.adjoins(other)
 
 
-class Base:
-    """Holds the lines of the base, their keys (lines without white space at their end) and, if asked, its blocks."""
-
-    __slots__ = ("_blocks", "_borders", "keys", "lines")
-
-    def __init__(self, lines: list[bytes]) -> None:
-        self.lines = lines
-        self.keys = [line.rstrip() for line in lines]
-        self._blocks: list[tuple[int, int, str]] = []
-        self._borders: list[int] = []
-
-    def blocks(self) -> list[tuple[int, int, str]]:
-        """Returns the blocks as (first line, line after, kind)."""
-        if not self._blocks:
-            at = 0
-            for block in parse(b"".join(self.lines)):
-                stop = at + block.text.count(b"\n")
-                self._blocks.append((at, stop, block.kind))
-                at = stop
-            self._borders = [first for first, _, _ in self._blocks]
-        return self._blocks
-
-    def borders(self, low: int, high: int) -> list[int]:
-        """Returns the lines from `low` up to, not including, `high` that begin a block."""
-        self.blocks()
-        return self._borders[bisect_left(self._borders, low) : bisect_left(self._borders, high)]
-
-    def block(self, line: int) -> tuple[int, int, str]:
-        """Returns the block that a line is in."""
-        self.blocks()
-        return self._blocks[bisect_right(self._borders, line) - 1]
-
-    def whole(self, low: int, high: int) -> tuple[int, int]:
-        """Widens a range to whole blocks, unless they are large or front matter: its lines are its entries."""
-        for line in (low, high - 1) if low < high else ():
-            first, stop, kind = self.block(line)
-            if kind != "front" and stop - first <= LARGE:
-                low, high = min(low, first), max(high, stop)
-        return low, high
-
-
 class Side:
     """Holds one side's lines, their keys, and its changes; `shown` are the lines as the merge will show them."""
 
-    __slots__ = ("base", "hunks", "keys", "lines", "ops", "shown")
+    __slots__ = ("_brought", "_count", "_cuts", "_taken", "base", "hunks", "keys", "lines", "ops", "shown")
 
     def __init__(self, lines: list[bytes], base: Base) -> None:
         self.base = base
         self.lines = lines
         self.shown = list(lines)
-        self.keys = [line.rstrip() for line in lines]
+        self.keys = list(map(bytes.rstrip, lines))
+        self._count: Counter[bytes] | None = None
+        self._brought: set[bytes] | None = None
+        self._taken: set[int] | None = None
+        self._cuts: dict[tuple[int, int, int, int], list[tuple[int, int, int, int, bool]]] = {}
         self.ops: list[Op] = []
         i = j = 0
-        for x, y, n in [*matching(base.keys, self.keys, weight), (len(base.lines), len(lines), 0)]:
+        for x, y, n in [*matching(base.keys, self.keys, weight, says), (len(base.lines), len(lines), 0)]:
             if x > i or y > j:
                 self.ops.append(Op(i, x, j, y))
             i, j = x + n, y + n
         slide(self.ops, base.keys, self.keys)
-        self.hunks = self.ops
+        self.hunks = [Op(op.low, op.high, op.left, op.right) for op in self.ops]
+
+    def again(self) -> "Side":
+        """Returns the side as it was before its changes were cut and its lines were changed."""
+        other = object.__new__(Side)
+        other.base, other.lines, other.keys, other.hunks = self.base, self.lines, self.keys, self.hunks
+        other._count, other._brought, other._taken, other._cuts = self._count, self._brought, self._taken, self._cuts
+        other.shown = list(self.lines)
+        other.ops = [Op(op.low, op.high, op.left, op.right) for op in self.hunks]
+        return other
+
+    @property
+    def count(self) -> "Counter[bytes]":
+        """How often each line is there."""
+        if self._count is None:
+            self._count = Counter(self.keys)
+        return self._count
+
+    @property
+    def brought(self) -> set[bytes]:
+        """The lines, blank ones aside, that the changes bring."""
+        if self._brought is None:
+            self._brought = {key for op in self.hunks for key in self.keys[op.left : op.right] if key}
+        return self._brought
+
+    @property
+    def taken(self) -> set[int]:
+        """The numbers of the base's lines, blank ones aside, that the changes take out."""
+        if self._taken is None:
+            keys = self.base.keys
+            self._taken = {n for op in self.hunks for n in range(op.low, op.high) if keys[n]}
+        return self._taken
+
+    def does(self, op: Op, other: "Side", same: Op | None) -> bool:
+        """Tells whether a change of another side, of the same lines of the base, brings the same lines."""
+        return same is not None and self.keys[op.left : op.right] == other.keys[same.left : same.right]
 
     def new(self) -> dict[bytes, int]:
         """Returns the lines, with words in them, that the changes bring, and where in the base they come."""
-        return {key: op.low for op in self.ops for key in self.keys[op.left : op.right] if weight(key)}
+        return {key: op.low for op in self.ops for key in self.keys[op.left : op.right] if says(key)}
 
     def net(self, ops: list[Op]) -> tuple[set[int], list[bytes]]:
         """Returns the lines that some changes take from the base and those that they bring: only such with words."""
-        gone = {n for op in ops for n in range(op.low, op.high) if words(self.base.keys[n])}
-        return gone, [key for op in ops for key in self.keys[op.left : op.right] if words(key)]
+        gone = {n for op in ops for n in range(op.low, op.high) if says(self.base.keys[n])}
+        return gone, [key for op in ops for key in self.keys[op.left : op.right] if says(key)]
 
     def hunk_before(self, line: int) -> Op | None:
         """Returns the change, not cut, that removes lines just before a line of the base, if one does."""
         at = bisect_left(self.hunks, line, key=low_of) - 1
         return self.hunks[at] if at >= 0 and line <= self.hunks[at].high else None
+
+    def touches(self, low: int, high: int) -> bool:
+        """Tells whether the side changed anything at lines low..high of the base, or beside them."""
+        at = bisect_left(self.hunks, low, key=high_of)
+        return at < len(self.hunks) and self.hunks[at].low <= high
 
     def inserts(self, low: int, high: int) -> bool:
         """Tells whether some change brings lines anywhere from `low` to `high`."""
@@ -135,6 +137,17 @@ class Side:
                 return True
             at += 1
         return False
+
+    def place(self, line: int) -> tuple[int, int]:
+        """Returns the place in the base that a line of the side stands at, as a range."""
+        i = j = 0
+        for op in self.hunks:
+            if line < op.left:
+                break
+            if line <= op.right:
+                return op.low, op.high
+            i, j = op.high, op.right
+        return i + line - j, i + line - j
 
     def refine(self, other: "Side | None") -> None:
         """Cuts the changes that the other side's changes touch, or all if there is no other side."""
@@ -151,9 +164,21 @@ class Side:
         self.ops = out
 
     def cut(self, op: Op) -> list[Op]:
+        """Cuts a change; notes the cuts, they are asked for more than once."""
+        whole = (op.low, op.high, op.left, op.right)
+        if whole not in self._cuts:
+            self._cuts[whole] = [(new.low, new.high, new.left, new.right, new.edited) for new in self.pieces(op)]
+        out = []
+        for low, high, left, right, edited in self._cuts[whole]:
+            out.append(Op(low, high, left, right, op))
+            out[-1].edited = edited
+        return out
+
+    def pieces(self, op: Op) -> list[Op]:
         out: list[Op] = []
         i, j = op.low, op.left
-        for x, y in [*self.pairs(op), (op.high, op.right)]:
+        found = edits(self.base.keys[op.low : op.high], self.keys[op.left : op.right])
+        for x, y in [*((op.low + a, op.left + b) for a, b in found), (op.high, op.right)]:
             one, two = heading_size(self.base.keys[i:x]), heading_size(self.keys[j:y])
             if one and two and starts(self.base.keys[i]) == starts(self.keys[j]):
                 # the heading was renamed; what follows it is another matter
@@ -162,7 +187,7 @@ class Side:
                 while i < x and j < y and self.base.keys[i] == self.keys[j]:
                     i, j = i + 1, j + 1
             if y > j and x > i and self.is_rewrite(i, x, self.keys[j:y]):
-                out.append(Op(i, x, j, y, op))
+                out += self.rewrites(i, x, j, y, op)
             else:
                 if y > j:
                     out.append(Op(i, i, j, y, op))
@@ -176,9 +201,18 @@ class Side:
 
     def is_rewrite(self, low: int, high: int, new: "Sequence[bytes]") -> bool:
         """Tells whether new lines take the place of old ones; else the ones are deleted and the others inserted."""
-        old = [key for key in self.base.keys[low:high] if words(key)]
-        said = [key for key in new if words(key)]
+        old = [key for key in self.base.keys[low:high] if says(key)]
+        said = [key for key in new if says(key)]
         return bool(old and said) and bool({sort(key) for key in old} & {sort(key) for key in said})
+
+    def rewrites(self, i: int, x: int, j: int, y: int, op: Op) -> list[Op]:
+        """Cuts a rewrite of as many blocks of one line, each of the kind of the one in its place, into one for each."""
+        old, new = self.base.keys[i:x], self.keys[j:y]
+        if len(old) != len(new) or [sort(key) for key in old] != [sort(key) for key in new]:
+            return [Op(i, x, j, y, op)]
+        if self.base.borders(i, x) != list(range(i, x)) or "paragraph" in map(sort, old):
+            return [Op(i, x, j, y, op)]
+        return [Op(i + n, i + n + 1, j + n, j + n + 1, op) for n in range(x - i)]
 
     def by_block(self, low: int, high: int) -> list[tuple[int, int]]:
         """Cuts deleted lines where blocks of the base begin."""
@@ -186,25 +220,6 @@ class Side:
             return [(low, high)] if low < high else []
         cuts = [low, *self.base.borders(low + 1, high), high]
         return list(pairwise(cuts))
-
-    def pairs(self, op: Op) -> list[tuple[int, int]]:
-        """Pairs lines of a changed region with what they became: first equal but for layout, then alike in words."""
-        old = [b" ".join(bare(key)) for key in self.base.keys[op.low : op.high]]
-        new = [b" ".join(bare(key)) for key in self.keys[op.left : op.right]]
-        out: list[tuple[int, int]] = []
-        i = j = 0
-        for x, y, n in [*matching(old, new, weight), (len(old), len(new), 0)]:
-            out += alike_pairs(old, new, i, x, j, y)
-            out += [(x + k, y + k) for k in range(n) if words(old[x + k])]
-            i, j = x + n, y + n
-        whole: list[tuple[int, int]] = []
-        ends = [*out, (len(old), len(new))][1:]
-        for (x, y), (stop, end) in zip(out, ends, strict=True):
-            whole.append((op.low + x, op.left + y))
-            while x + 1 < stop and y + 1 < end and self.base.keys[op.low + x + 1] == self.keys[op.left + y + 1]:
-                x, y = x + 1, y + 1
-                whole.append((op.low + x, op.left + y))
-        return whole
 
 
 def slide(ops: list[Op], base: "Sequence[bytes]", side: "Sequence[bytes]") -> None:
@@ -243,43 +258,21 @@ def rank(keys: "Sequence[bytes]", at: int) -> int:
     return 3 if at == 0 or not keys[at - 1] else 1
 
 
+def high_of(op: Op) -> int:
+    return op.high
+
+
 def low_of(op: Op) -> int:
     return op.low
 
 
 def heading_size(keys: "Sequence[bytes]") -> int:
     """Returns how many lines the heading that stands first has; 0 if none does."""
-    if not keys or not words(keys[0]):
+    if not keys or not says(keys[0]):
         return 0
     if starts(keys[0])[1]:
         return 1
     return 2 if len(keys) > 1 and keys[1] and not keys[1].strip(b"=") else 0
-
-
-def alike_pairs(old: list[bytes], new: list[bytes], i: int, x: int, j: int, y: int) -> list[tuple[int, int]]:
-    """Pairs lines alike in words so that the likeness sums up highest, in order (Needleman and Wunsch 1970)."""
-    if (x - i) * (y - j) > PAIRS:
-        pairs = zip(range(i, x), range(j, y), strict=False) if x - i == y - j else ()
-        return [(a, b) for a, b in pairs if alike(old[a], new[b]) >= ALIKE]
-    if x == i or y == j:
-        return []
-    best = [[0.0] * (y - j + 1) for _ in range(x - i + 1)]
-    score = [[alike(old[a], new[b]) for b in range(j, y)] for a in range(i, x)]
-    for a in range(x - i - 1, -1, -1):
-        for b in range(y - j - 1, -1, -1):
-            take = best[a + 1][b + 1] + score[a][b] if score[a][b] >= ALIKE else 0.0
-            best[a][b] = max(take, best[a + 1][b], best[a][b + 1])
-    out = []
-    a = b = 0
-    while a < x - i and b < y - j:
-        if score[a][b] >= ALIKE and best[a][b] == best[a + 1][b + 1] + score[a][b]:
-            out.append((i + a, j + b))
-            a, b = a + 1, b + 1
-        elif best[a][b] == best[a + 1][b]:
-            a += 1
-        else:
-            b += 1
-    return out
 
 
 def meets(low: int, high: int, first: int, stop: int) -> bool:

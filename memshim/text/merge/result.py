@@ -34,15 +34,17 @@ class Conflict:
 class Merged:
     """Holds what a merge came to: the `text`, the `conflicts` in it, and what was `settled` by a rule.
 
-    Where a conflict stands, `text` has ours.
+    Where a conflict stands, `text` has ours. `unrelated` tells that the base has no line in common with either side: so
+    both are kept, but somebody may have named the wrong base.
     """
 
-    __slots__ = ("conflicts", "settled", "text")
+    __slots__ = ("conflicts", "settled", "text", "unrelated")
 
     def __init__(self, text: bytes, conflicts: list[Conflict], settled: "list[Settled]") -> None:
         self.text = text
         self.conflicts = conflicts
         self.settled = settled
+        self.unrelated = False
 
     def render(
         self, ours: bytes = b"ours", base: bytes = b"base", theirs: bytes = b"theirs", marker_size: int = 7

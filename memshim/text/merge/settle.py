@@ -10,9 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LONG = 8  # words that make an entry known wherever it stands; a shorter one may be a template that repeats rightly
 LONGEST = 20_000  # bytes; longer texts are not looked into, they clash
 DIGITS = b"0123456789"
 TO_SPACE = bytes(c if c > 127 or chr(c).isalnum() or c == 95 else 32 for c in range(256))
+MARKS = bytes(c for c in range(256) if TO_SPACE[c] == 32)
 NUMBERS = bytes(c if c in DIGITS else 32 for c in range(256))
 # A number is a stamp only beside such a word: "Timeout: 30" moved to 60 and to 90 is a clash, not a stamp.
 STAMP_WORDS = frozenset(
@@ -26,7 +28,8 @@ class Settled:
     """Tells how a clash was settled: by which `rule`, and the exact bytes that were `kept` and `dropped`.
 
     The rules: "layout" (white space, list marks and numbers only), "stamp" (dates, versions and counters that move
-    forward), "contains" (one text has all words of the other's change), "placeholder" (see `is_placeholder`).
+    forward), "contains" (one text has all words of the other's change), "placeholder" (see `is_placeholder`), "moved"
+    (what one side moved, word for word, and the other removed).
     """
 
     __slots__ = ("dropped", "kept", "rule")
@@ -50,6 +53,10 @@ class Clash:
         self.ours = ours
         self.theirs = theirs
 
+    def is_real(self) -> bool:
+        """Tells whether each of the three texts differs from the others."""
+        return not (self.base == self.ours or self.base == self.theirs or self.ours == self.theirs)
+
 
 def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
     """Settles two different edits of one text, or says by None that somebody has to be asked.
@@ -59,8 +66,10 @@ def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
     if max(len(base), len(ours), len(theirs)) > LONGEST:
         return None
     was, one, two = bare(base), bare(ours), bare(theirs)
-    if one in (was, two):
-        return Settled("layout", ours if one == two else theirs, theirs if one == two else ours)
+    if one == two:
+        return layout(ours, theirs)
+    if one == was:
+        return Settled("layout", theirs, ours)
     if two == was:
         return Settled("layout", ours, theirs)
     if not one or not two:
@@ -75,6 +84,12 @@ def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
     return None
 
 
+def layout(ours: bytes, theirs: bytes) -> Settled:
+    """Settles two layouts of one text: the shorter, else the first in the order of bytes; it must not matter whose."""
+    kept, dropped = sorted((ours, theirs), key=lambda text: (len(text), text))
+    return Settled("layout", kept, dropped)
+
+
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
@@ -83,8 +98,13 @@ def words(text: bytes) -> list[bytes]:
     return text[:LONGEST].translate(TO_SPACE).lower().split()
 
 
+def says(text: bytes) -> bool:
+    """Tells whether a text has a word; a line without one, blank or a rule or a fence, is nothing to go by."""
+    return bool(text.strip(MARKS))
+
+
 def weight(text: bytes) -> int:
-    """Counts the words of a text; a line without one, blank or a rule or a fence, is nothing to go by."""
+    """Counts the words of a text."""
     return len(text[:LONGEST].translate(TO_SPACE).split())
 
 
@@ -109,21 +129,6 @@ def bare(text: bytes) -> list[bytes]:
 
 def is_number(mark: bytes) -> bool:
     return mark[-1:] in (b".", b")") and mark[:-1].isdigit()
-
-
-def alike(a: bytes, b: bytes) -> float:
-    """Measures how much one line looks like an edit of another: 0 not at all, 1 the same words.
-
-    The measure is Dice's coefficient over the lines' words; the same label ("**Owner:** ...") counts as likeness.
-    """
-    one, two = set(words(a)), set(words(b))
-    if not one or not two:
-        return 0.0
-    score = 2 * len(one & two) / (len(one) + len(two))
-    label = a.partition(b":")[0]
-    if score < 0.6 and b":" in a and len(label) < 40 and words(label) and b.startswith(label + b":"):
-        return 0.6
-    return score
 
 
 def is_placeholder(text: bytes) -> bool:

@@ -1,124 +1,118 @@
-"""The merge of bytes: size, byte order mark and last line end; inside it, `weave` merges the lines.
+"""The merge: attempts one, and makes sure that it holds: nothing comes twice, and a second merge changes nothing.
 
-A last look makes sure that no new line is gone.
+What does not hold is a conflict.
 """
 
-from memshim.text.blocks import BOM, eol_of, split_lines
-from memshim.text.merge.result import Conflict, Merged, MergeLimitError
-from memshim.text.merge.settle import Clash, Settled
-from memshim.text.merge.weave import Weave
+from memshim.text.merge.attempt import attempt
+from memshim.text.merge.result import Merged, MergeLimitError
+from memshim.text.merge.settle import LONG, says, weight
+from memshim.text.merge.versions import Versions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memshim.text.merge.changes import Side
 
 LIMIT = 32 * 1024 * 1024  # bytes of one text
 LINES = 500_000
+TRIES = 3  # results that are looked at before what is not stable becomes a conflict
 
 
 def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     """Merges the changes that two sides made to one Markdown text.
 
     Guarantees that every line which is new on a side is in the text, in a conflict, or in a `Settled` value; that a
-    line which one side deleted and the other left alone stays deleted; and merge(b, b, x) = merge(b, x, b) =
-    merge(b, x, x) = x. Bytes that nobody changed are not touched. Conflict markers in a text are lines like others.
+    line which one side deleted and the other left alone stays deleted; merge(b, b, x) = merge(b, x, b) =
+    merge(b, x, x) = x; and that a text without conflicts comes out again if it is merged with either side, on the
+    same base. Bytes that nobody changed are not touched. Conflict markers in a text are lines like others.
     Pure; raises MergeLimitError for texts over 32 MiB or 500,000 lines.
     """
-    if ours == theirs or theirs == base:
-        return Merged(ours, [], [])
-    if ours == base:
-        return Merged(theirs, [], [])
-    sides = (base, ours, theirs)
-    for text in sides:
+    for text in (base, ours, theirs) if base not in (ours, theirs) and ours != theirs else ():
         if len(text) > LIMIT or text.count(b"\n") > LINES:
             raise MergeLimitError(f"too large to merge: over {LIMIT >> 20} MiB or {LINES} lines")
-    marked = [text.startswith(BOM) for text in sides]
-    ended = [text.endswith(b"\n") or not text for text in sides]
-    eol = eol_of(base if b"\n" in base else ours + theirs)
-    lines = []
-    for text, has_bom, has_end in zip(sides, marked, ended, strict=True):
-        lines.append(split_lines((text[3:] if has_bom else text) + (b"" if has_end else eol)))
-    parts, settled = woven(lines[0], lines[1], lines[2], eol)
-    space(parts, lines[1])
-    return assemble(parts, settled, BOM if changed(marked) else b"", eol, ended)
+    versions = Versions(base)
+    merged = attempt(versions, ours, theirs)
+    if merged.text not in (ours, theirs) and not merged.conflicts:
+        twice = doubled(versions, ours, theirs, merged)
+        merged = attempt(versions, ours, theirs, twice) if twice else merged
+    if not merged.conflicts:
+        merged = stable(versions, ours, theirs, merged)
+    merged.unrelated = unrelated(versions, ours, theirs)
+    return merged
 
 
-def changed(flags: list[bool]) -> bool:
-    """Merges a yes or no three ways: the side that changed it."""
-    return flags[1] if flags[1] != flags[0] else flags[2]
-
-
-def woven(
-    base: list[bytes], ours: list[bytes], theirs: list[bytes], eol: bytes
-) -> tuple[list[list[bytes] | Clash], list[Settled]]:
-    """Weaves the lines, and checks that no new line is missing.
-
-    If one is, it lets what both added come twice (a part of it may have got into a clash); if that does not help, all
-    is one conflict. So nothing is gone, whatever the weave does.
-    """
-    new = (set(ours) | set(theirs)) - set(base)
-    for twice in (False, True):
-        weave = Weave(base, ours, theirs, eol)
-        weave.run(twice=twice)
-        if not missing(new, weave):
-            return weave.parts, weave.settled
-    return [Clash(base, ours, theirs)], []
-
-
-def space(parts: list[list[bytes] | Clash], ours: list[bytes]) -> None:
-    """Keeps the blank line below our side of a clash where theirs removed the block and that line with it.
-
-    Without it the next paragraph would go on the block that stays, and no longer be a block of its own.
-    """
-    for n, part in enumerate(parts[:-1]):
-        if isinstance(part, list) or not part.ours or any(line.strip() for line in part.theirs):
-            continue
-        after = next((p for p in parts[n + 1 :] if not isinstance(p, list) or any(p)), None)
-        if not isinstance(after, list) or not after[0].strip():
-            continue
-        size = len(part.ours)
-        ends = (
-            i + size for i in range(len(ours) - size) if ours[i] == part.ours[0] and ours[i : i + size] == part.ours
-        )
-        end = next(ends, len(ours))
-        if end < len(ours) and not ours[end].strip():
-            after.insert(0, ours[end])
-
-
-def missing(new: set[bytes], weave: Weave) -> bool:
-    """Tells whether a line is neither in the text nor in a clash nor settled (blank lines aside)."""
-    there: set[bytes] = set()
-    for part in weave.parts:
-        for lines in [part] if isinstance(part, list) else [part.ours, part.theirs]:
-            there.update(lines)
-    if new <= there:
+def unrelated(versions: Versions, ours: bytes, theirs: bytes) -> bool:
+    """Tells whether no line with words of the base is on a side, not even edited, though all three have some."""
+    base, one, two, _ = versions.three(ours, theirs)
+    told = [key for key in base.base.keys if says(key)]
+    if not told or any(key in version.side.count for key in told for version in (one, two)):
         return False
-    there = {line.rstrip() for line in split_lines(b"".join(there))}
-    for ruling in weave.settled:
-        there.update(line.rstrip() for line in ruling.dropped.split(b"\n"))
-    return any(line.rstrip() and line.rstrip() not in there for line in new)
+    for side in (one.side.again(), two.side.again()):
+        side.refine(None)
+        if not any(map(says, side.keys)) or any(op.edited for op in side.ops):
+            return False
+    return True
 
 
-def assemble(
-    parts: list[list[bytes] | Clash], settled: list[Settled], bom: bytes, eol: bytes, ended: list[bool]
-) -> Merged:
-    """Joins the parts to bytes. The last line has a line end unless a side took it away or nobody had one."""
-    while parts and isinstance(parts[-1], list) and not any(parts[-1]):
-        parts.pop()
-    out = bytearray(bom)
-    conflicts = []
-    for part in parts:
-        if isinstance(part, list):
-            out += b"".join(part)
-            continue
-        texts = [b"".join(lines) for lines in (part.base, part.ours, part.theirs)]
-        if part is parts[-1]:
-            texts = [text if end else chomp(text) for text, end in zip(texts, ended, strict=True)]
-        start = len(out)
-        out += texts[1]
-        conflicts.append(Conflict(start, len(out), texts[0], texts[1], texts[2]))
-    text = bytes(out)
-    if not changed(ended) and parts and isinstance(parts[-1], list):
-        text = chomp(text)
-    return Merged(text, conflicts, settled)
+def doubled(versions: Versions, ours: bytes, theirs: bytes, merged: Merged) -> tuple[int, int] | None:
+    """Returns the lines of the base where both added a long line that the result has more often than either side."""
+    _, one, two, eol = versions.three(ours, theirs)
+    keys = {key for key in one.side.brought & two.side.brought if weight(key) >= LONG}
+    if keys:
+        count = versions.of(merged.text, eol).side.count
+        keys = {key for key in keys if count[key] > max(one.side.count[key], two.side.count[key])}
+    return around((one.side, two.side), keys) if keys else None
 
 
-def chomp(text: bytes) -> bytes:
-    """Takes the last line end off a text."""
-    return text[: -2 if text.endswith(b"\r\n") else -1] if text.endswith(b"\n") else text
+def stable(versions: Versions, ours: bytes, theirs: bytes, merged: Merged) -> Merged:
+    """Returns the result if another merge of it with either side, as ours or as theirs, is the same again.
+
+    Else one of those that differ from it in blank lines only, if it is stable; else all that differs is a conflict.
+    """
+    tried = [merged]
+    for result in tried:
+        others = []
+        for one, two in ((result.text, ours), (result.text, theirs), (ours, result.text), (theirs, result.text)):
+            again = attempt(versions, one, two)
+            if again.text != result.text or again.conflicts:
+                others.append(again)
+        if not others:
+            return result
+        if result is merged:
+            different = others
+        for other in others:
+            seen = any(other.text == known.text for known in tried)
+            if len(tried) < TRIES and not seen and not other.conflicts and said(other.text) == said(merged.text):
+                tried.append(Merged(other.text, [], merged.settled))
+    _, mine, yours, eol = versions.three(ours, theirs)
+    new = versions.of(merged.text, eol).side
+    ranges = [differing(mine.side, yours.side, new, versions.of(other.text, eol).side) for other in different]
+    return attempt(versions, ours, theirs, (min(low for low, _ in ranges), max(high for _, high in ranges)))
+
+
+def said(text: bytes) -> list[bytes]:
+    """Returns the lines of a text without blank ones and white space at the ends."""
+    return [line.rstrip() for line in text.split(b"\n") if line.strip()]
+
+
+def differing(ours: "Side", theirs: "Side", new: "Side", again: "Side") -> tuple[int, int]:
+    """Returns the lines of the base that hold all in which two results differ, and where it came from."""
+    one, two = new.keys, again.keys
+    size = min(len(one), len(two))
+    top = next((n for n in range(size) if one[n] != two[n]), size)
+    end = next((n for n in range(size - top) if one[-1 - n] != two[-1 - n]), size - top)
+    keys = {key for key, _ in new.count.items() ^ again.count.items() if key}
+    (low, _), (_, high) = new.place(top), new.place(len(one) - end)
+    first, stop = around((ours, theirs, new), keys) or (low, high)
+    return min(low, first), max(low, high, stop)
+
+
+def around(sides: "Sequence[Side]", keys: set[bytes]) -> tuple[int, int] | None:
+    """Returns the lines of the base that hold all changes which bring or take some lines."""
+    ends: list[int] = []
+    for side in sides:
+        for op in side.hunks:
+            if not keys.isdisjoint(side.keys[op.left : op.right] + side.base.keys[op.low : op.high]):
+                ends += op.low, op.high
+    return (min(ends), max(ends)) if ends else None

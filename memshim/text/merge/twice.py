@@ -1,17 +1,19 @@
 """Makes one of what both sides added at different places; knows nothing of clashes.
 
-Such an entry stays where ours has it. A long one is known anywhere, others under the same heading, and only if it
-stands once on each side: a template line repeats rightly. Of a heading that both added, theirs' body joins ours'.
+Such an entry stays at the earlier place, whoever has it there, so that the order of the sides does not matter. A long
+one is known anywhere, others under the same heading, and only if it stands once on each side: a template line repeats
+rightly. Of a heading that both added, the later body joins the earlier. What one side only moved and the other removed
+is removed.
 """
 
 from memshim.text.blocks import split_lines, starts
 from memshim.text.merge.changes import Op, Side
-from memshim.text.merge.settle import words
+from memshim.text.merge.settle import Settled, says
 from memshim.text.merge.union import Entry, Union, entries, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
 class Found:
@@ -28,7 +30,7 @@ class Found:
 
 
 def once(ours: Side, theirs: Side, eol: bytes) -> None:
-    """Leaves out of theirs, in `shown`, what ours added too at another place. Changes `shown` and cuts `ops`."""
+    """Leaves out of a side, in `shown`, what the other added too at an earlier place. Changes `shown`, cuts `ops`."""
     new = theirs.new()
     if all(new.get(key, low) == low for key, low in ours.new().items()):
         return
@@ -39,27 +41,44 @@ def once(ours: Side, theirs: Side, eol: bytes) -> None:
         there[plain(mate.entry.lines), mate.heading] = there[plain(mate.entry.lines), b""] = mate
     if not there:
         return
-    count, other = counted(ours.keys), counted(theirs.keys)
-    far: list[tuple[Found, Found]] = []
+    far: list[tuple[Side, Found, Side, Found]] = []
     for found in added(theirs):
-        first = next(line for line in found.entry.lines if words(line)).rstrip()
+        first = next(line for line in found.entry.lines if says(line)).rstrip()
         twin = there.get((plain(found.entry.lines), b"" if found.entry.is_long() else found.heading))
-        if twin and count.get(first) == other.get(first) == 1 and not found.op.near(twin.op):
-            far.append((found, twin))
-    for found, _ in far:
+        if twin and ours.count.get(first) == theirs.count.get(first) == 1 and not found.op.near(twin.op):
+            earlier = twin.op.low < found.op.low
+            far.append((ours, twin, theirs, found) if earlier else (theirs, found, ours, twin))
+    for _, _, side, found in far:
         if not found.entry.level:
-            blank(theirs, found)
-    for found, twin in far:  # headings last, when what is below them is sorted out
+            blank(side, found)
+    for stays, place, side, found in far:  # headings last, when what is below them is sorted out
         if found.entry.level:
-            below = theirs.shown[found.at + len(found.entry.lines) : found.at + found.size]
-            if not any(map(words, below)) or transplanted(ours, theirs, found, twin, eol):
-                blank(theirs, found)
+            below = side.shown[found.at + len(found.entry.lines) : found.at + found.size]
+            if not any(map(says, below)) or transplanted(stays, place, side, found, eol):
+                blank(side, found)
 
 
-def counted(keys: "Sequence[bytes]") -> dict[bytes, int]:
-    out: dict[bytes, int] = {}
-    for key in keys:
-        out[key] = out.get(key, 0) + 1
+def removed(side: Side, other: Side) -> list[Settled]:
+    """Leaves out of a side, in `shown`, the entries that it only moved, word for word, and that the other side removed."""
+    gone: set[bytes] = set()
+    for op in other.ops:
+        if not op.edited:
+            gone.update(key for key in other.base.keys[op.low : op.high] if says(key))
+    gone &= {key for op in side.ops for key in side.keys[op.left : op.right]}
+    gone = {key for key in gone if key not in other.count and side.count[key] == side.base.count[key]}
+    if not gone:
+        return []
+    side.refine(None)
+    out: list[Settled] = []
+    seen: Found | None = None
+    for found in list(added(side)):
+        if seen and found.op is seen.op and found.at < seen.at + seen.size:
+            continue
+        lines = side.lines[found.at : found.at + found.size]
+        if all(line.rstrip() in gone for line in lines if says(line)):
+            blank(side, found)
+            out.append(Settled("moved", b"", b"".join(lines)))
+            seen = found
     return out
 
 
@@ -71,16 +90,16 @@ def blank(side: Side, found: Found) -> None:
     side.shown[at : found.at + found.size] = [b""] * (found.at + found.size - at)
 
 
-def transplanted(ours: Side, theirs: Side, found: Found, twin: Found, eol: bytes) -> bool:
-    """Puts what theirs has under a heading under the same heading in ours; returns whether it could."""
-    own = split_lines(b"".join(ours.shown[twin.at : twin.at + twin.size]))
-    section = split_lines(b"".join(theirs.shown[found.at : found.at + found.size]))
+def transplanted(stays: Side, place: Found, side: Side, found: Found, eol: bytes) -> bool:
+    """Puts what a side has under a heading under the same heading of the other; returns whether it could."""
+    own = split_lines(b"".join(stays.shown[place.at : place.at + place.size]))
+    section = split_lines(b"".join(side.shown[found.at : found.at + found.size]))
     united = Union(eol).of(own, section)
     lines = [line for line in united if isinstance(line, bytes)]
-    if len(lines) < len(united) or not ours.shown[twin.at]:
+    if len(lines) < len(united) or not stays.shown[place.at]:
         return False
     # All in the place of the first line: `shown` keeps its length, and who takes lines out of it splits them again.
-    ours.shown[twin.at : twin.at + twin.size] = [b"".join(lines)] + [b""] * (twin.size - 1)
+    stays.shown[place.at : place.at + place.size] = [b"".join(lines)] + [b""] * (place.size - 1)
     return True
 
 

@@ -8,13 +8,12 @@ from itertools import pairwise
 
 from memshim.text.blocks import indent_of, parse
 from memshim.text.diff import matching
-from memshim.text.merge.settle import Clash, undated, words
+from memshim.text.merge.settle import LONG, Clash, says, undated, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-LONG = 8  # words that make an entry known wherever it stands; a shorter one may be a template that repeats rightly
 VERSION = 60  # words in a run of 8 equal lines, or in 2/3 of a whole insertion, make it a version of one text
 
 
@@ -93,7 +92,7 @@ def entries(lines: "Sequence[bytes]") -> Entry:
         count = block.text.count(b"\n")
         own = list(lines[at : at + count])
         at += count
-        if not any(map(words, own)):
+        if not any(map(says, own)):
             before += own  # blank lines, and rules that part entries
             continue
         rows = block.kind == "paragraph" and all(line.lstrip().startswith(b"|") for line in own)

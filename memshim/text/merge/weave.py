@@ -5,9 +5,9 @@ lines can clash, and then a rule may settle it.
 """
 
 from memshim.text.blocks import split_lines, starts
-from memshim.text.merge.changes import Base, Op, Side, meets
-from memshim.text.merge.settle import Clash, Settled, is_placeholder, settle, words
-from memshim.text.merge.twice import once
+from memshim.text.merge.changes import Op, Side, meets
+from memshim.text.merge.settle import Clash, Settled, is_placeholder, layout, says, settle
+from memshim.text.merge.twice import once, removed
 from memshim.text.merge.union import Union, is_inside
 
 
@@ -53,10 +53,10 @@ class Weave:
 
     __slots__ = ("base", "closed", "eol", "fenced", "forced", "ours", "parts", "settled", "theirs")
 
-    def __init__(self, base: list[bytes], ours: list[bytes], theirs: list[bytes], eol: bytes) -> None:
-        self.base = Base(base)
-        self.ours = Side(ours, self.base)
-        self.theirs = Side(theirs, self.base)
+    def __init__(self, ours: Side, theirs: Side, eol: bytes) -> None:
+        self.base = ours.base
+        self.ours = ours.again()
+        self.theirs = theirs.again()
         self.eol = eol
         self.parts: list[list[bytes] | Clash] = []
         self.settled: list[Settled] = []
@@ -64,18 +64,22 @@ class Weave:
         self.closed: set[int] = set()
         self.fenced: list[bool] = []
 
-    def run(self, *, twice: bool = False) -> None:
+    def run(self, forced: tuple[int, int] | None = None, *, twice: bool = False) -> None:
         """Weaves; where whole blocks turn out to clash, it weaves again around them.
 
-        With `twice`, what both added at different places may come twice.
+        Lines `forced` of the base clash anyway. With `twice`, what both added at different places may come twice.
         """
         self.ours.refine(self.theirs)
         self.theirs.refine(self.ours)
+        if forced:
+            self.forced = [self.base.whole(*forced)]
+            self.closed.add(self.forced[0][1])
+        moved = removed(self.ours, self.theirs) + removed(self.theirs, self.ours)
         if not twice:
             once(self.ours, self.theirs, self.eol)
         for _ in range(20):
             self.parts = []
-            self.settled = []
+            self.settled = list(moved)
             found = self.pass_over()
             if not found:
                 return
@@ -128,7 +132,8 @@ class Weave:
                 if one == was:
                     ours[n] = two
                 elif two not in (was, one):
-                    self.settled.append(Settled("layout", one, two))
+                    self.settled.append(layout(one, two))
+                    ours[n] = self.settled[-1].kept
         self.parts.append(ours)
 
     def decide(self, region: Region) -> tuple[int, int] | None:
@@ -165,7 +170,7 @@ class Weave:
         while begin and not keys[begin - 1]:
             begin -= 1
         hunk = other.hunk_before(begin)
-        if not hunk or not any(map(words, lines)):
+        if not hunk or not any(map(says, lines)):
             return None
         after = max(hunk.high, region.high)
         while after < len(keys) and not keys[after]:
@@ -177,11 +182,11 @@ class Weave:
         governs = [n for n in range(hunk.low, region.low) if starts(keys[n])[1]]
         if not governs:
             return None
-        new = next((starts(line)[1] for line in lines if words(line)), 0)
+        new = next((starts(line)[1] for line in lines if says(line)), 0)
         if new and new <= starts(keys[governs[-1]])[1]:
             return None
         new_there = other.new()
-        if all(line.rstrip() in new_there for line in split_lines(b"".join(lines)) if words(line)):
+        if all(line.rstrip() in new_there for line in split_lines(b"".join(lines)) if says(line)):
             return None  # it had added this too, see `once`
         self.closed.add(max(region.high, hunk.high))
         return governs[-1], max(region.high, hunk.high)
@@ -194,7 +199,7 @@ class Weave:
         base = self.base.lines[region.low : region.high]
         if self.ours.keys[region.o : region.right] == self.theirs.keys[region.t : region.wrong]:
             self.parts.append(ours)
-        elif not any(map(words, base)):
+        elif not any(map(says, base)):
             self.add(region.low, ours, theirs)
         elif not contested(region):
             return self.beside(region)
@@ -205,9 +210,7 @@ class Weave:
             elif new and gone <= away and is_inside(new, old):
                 self.parts.append(theirs)
             else:
-                replaced = (
-                    len(gone) == len(away) == sum(map(bool, map(words, base)))
-                )  # no side has these lines any more
+                replaced = len(gone) == len(away) == sum(map(says, base))  # no side has these lines any more
                 replaced = replaced and not any(op.edited for op in region.mine + region.yours)
                 return self.rewritten(region.low, base, ours, theirs, replaced=replaced)
         return True
@@ -262,7 +265,7 @@ class Weave:
                 if op.left < op.right:
                     new.setdefault(same[op.low - low], ([], []))[number].extend(side.shown[op.left : op.right])
         for at, (one, two) in new.items():
-            if low < at < high and any(map(words, one + two)) and self.base.block(at)[0] != at:
+            if low < at < high and any(map(says, one + two)) and self.base.block(at)[0] != at:
                 return False  # in the middle of a block that the other side removed
         for n in range(low, high + 1):
             if n in new:
