@@ -212,10 +212,8 @@ def _serve(idle: float, foreground: bool) -> None:
 
 def _installed_version() -> str:
     """Returns the version that the files of this package hold now; an upgrade replaces them under a running daemon."""
-    import memshim
-
     try:
-        with open(memshim.__file__ or "") as file:
+        with open(os.path.join(os.path.dirname(os.path.dirname(__file__)), "__init__.py")) as file:
             line = next((line for line in file if line.startswith("__version__")), "")
     except OSError:
         return ""
