@@ -66,6 +66,10 @@ def test_stopped_for_a_while_and_woken_it_takes_in_what_happened_meanwhile(daemo
     assert until(lambda: {b"- three", b"- mine"} <= set(lines(watched)))
 
 
+def _children(pid, thread):
+    return Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+
+
 def test_hundreds_of_stores_take_one_instance_and_each_is_heard(watched, start_daemon, tmp_path):
     for n in range(120):
         folder = tmp_path / f"s{n}"
@@ -74,7 +78,9 @@ def test_hundreds_of_stores_take_one_instance_and_each_is_heard(watched, start_d
         registered.write_text(f"{folder}\n")
     process = start_daemon()
     assert until(lambda: len((lifecycle.status() or {}).get("stores", [])) == 121, 60)
-    handles = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")]
+    pids = [str(process.pid)]
+    pids += [c for t in os.listdir(f"/proc/{process.pid}/task") for c in _children(process.pid, t)]
+    handles = [os.readlink(f"/proc/{pid}/fd/{fd}") for pid in set(pids) for fd in os.listdir(f"/proc/{pid}/fd")]
     assert sum("inotify" in handle for handle in handles) == 1
     renamed(tmp_path / "s77" / "MEMORY.md", START + b"- mine\n")
     assert until(lambda: (tmp_path / "s77" / ".memshim" / "journals" / "external.log").exists())
