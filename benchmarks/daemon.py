@@ -20,9 +20,22 @@ import time
 from collections.abc import Iterator
 
 import bench
+import unhooked
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START = b"# Memory\n\n" + b"".join(b"- what was known before, line %d\n" % n for n in range(20))
+
+
+PROGRAM = """
+import os, sys
+sys.path.insert(0, os.environ["BENCH_HERE"])
+import socket_worker
+pause, real = int(os.environ.get("BENCH_FSYNC_MS", "0")) / 1000, os.fsync
+if pause:
+    os.fsync = lambda fd: (real(fd), socket_worker.slow_disk(pause))
+from memshim.daemon.lifecycle import run
+run()
+"""
 
 
 def settle(check: "object", timeout: float = 30.0) -> bool:
@@ -42,14 +55,14 @@ def daemon(folder: str) -> Iterator[int]:
     os.environ["XDG_RUNTIME_DIR"] = runtime
     with open(os.path.join(folder, "daemon.out"), "ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "memshim.daemon"], stdout=out, stderr=out, cwd="/",
-            env={**os.environ, "PYTHONPATH": os.path.dirname(HERE), "MALLOC_ARENA_MAX": "2"},
+            [sys.executable, "-P", "-c", PROGRAM], stdout=out, stderr=out, cwd="/",
+            env={**os.environ, "PYTHONPATH": os.path.dirname(HERE), "MALLOC_ARENA_MAX": "2", "BENCH_HERE": HERE},
         )  # fmt: skip
     try:
         from memshim.daemon import lifecycle
 
-        if not lifecycle.wait_for(True, 20):
-            raise RuntimeError("the daemon did not start")
+        if not settle(lambda: (found := lifecycle.status()) and not any(s["polled"] for s in found["stores"])):
+            raise RuntimeError("the daemon did not start, or does not watch")
         yield process.pid
     finally:
         process.terminate()
@@ -131,7 +144,195 @@ def reported(path: str) -> int:
     return sum(1 for _ in lost.listed(Store.open(path).memory()))
 
 
-FIGURES = {"a": kept}
+# --- b ------------------------------------------------------------------------------------------------------
+
+
+def latency(folder: str, quick: bool) -> None:
+    """b: the time from a writer's rename to the merged view on disk, less the 100 ms of standing still."""
+    rounds = 5 if quick else 120
+    stores = [store(folder, f"store-{n}") for n in range(3 if quick else 50)]
+    took = []
+    with daemon(folder):
+        time.sleep(1)
+        for n in range(rounds):
+            path = stores[n % len(stores)]
+            document = os.path.join(path, "MEMORY.md")
+            own, other = b"- mine %d\n" % n, b"- theirs %d\n" % n
+            with open(document, "rb") as file:
+                old = file.read()
+            append(path, other)
+            unhooked.renamed(document, old + own)  # has not seen the other's line, so the view must be merged
+            begin = time.perf_counter()
+            until = begin + 20
+            while time.perf_counter() < until:
+                with open(document, "rb") as file:
+                    if {own, other} <= set(file.read().splitlines(keepends=True)):
+                        break
+                time.sleep(0.001)
+            took.append((time.perf_counter() - begin) * 1000 - 100)
+            time.sleep(0.2)
+    took.sort()
+    median, late = statistics.median(took), took[min(len(took) - 1, int(len(took) * 0.99))]
+    bench.table(
+        "b. from a foreign change to the merged view, beyond 100 ms",
+        ["stores", "changes", "median ms", "p99 ms"],
+        [[str(len(stores)), str(rounds), f"{median:.0f}", f"{late:.0f}"]],
+    )
+    bench.say(f"  <= 50: {bench.verdict(median, 50)}; <= 500: {bench.verdict(late, 500)}")
+
+
+def append(path: str, text: bytes) -> None:
+    """Appends a line through memshim, published."""
+    from memshim import Store
+
+    with Store.open(path, agent="bench") as opened:
+        opened.quick = True
+        opened.append(text)
+
+
+# --- c ------------------------------------------------------------------------------------------------------
+
+
+def idle(folder: str, quick: bool) -> None:
+    """c: what the daemon costs while nothing happens."""
+    for n in range(3 if quick else 50):
+        store(folder, f"store-{n}")
+    seconds = 3 if quick else 20
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(HERE)}
+
+    def starts(*words: str) -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-P", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - begin
+
+    def daemon_start() -> float:
+        begin = time.perf_counter()
+        with daemon(folder):
+            return time.perf_counter() - begin
+
+    took = bench.interleave({"python": lambda: starts("-c", "pass"), "daemon": daemon_start}, 3 if quick else 9)
+    with daemon(folder) as pid:
+        time.sleep(4)
+        both = [pid, *children(pid)]
+        before = sum(map(switches, both))
+        time.sleep(seconds)
+        wakes = (sum(map(switches, both)) - before) / seconds
+        resident = sum(map(proportional_mb, both))
+        links = [os.readlink(f"/proc/{p}/fd/{fd}") for p in both for fd in os.listdir(f"/proc/{p}/fd")]
+        instances = sum("inotify" in link for link in links)
+    start = bench.ratio(took, "daemon", "python")
+    rows = [
+        ["wake-ups a second, all threads", f"{wakes:.2f}", "1", bench.verdict(wakes, 1)],
+        ["resident, MB, both processes, shared pages by halves", f"{resident:.0f}", "40", bench.verdict(resident, 40)],
+        ["inotify instances", str(instances), "16", bench.verdict(instances, 16)],
+        ["start until it answers / python -c pass", f"{start:.1f}", "15", bench.verdict(start, 15)],
+    ]
+    bench.table("c. the idle daemon, 50 stores", ["", "measured", "at most", ""], rows)
+
+
+def children(pid: int) -> "list[int]":
+    """Returns the processes that a process has started."""
+    found: list[int] = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children") as file:
+            found += map(int, file.read().split())
+    return found
+
+
+def proportional_mb(pid: int) -> float:
+    """Returns a process's resident memory, pages that others have as well in equal parts."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
+
+
+def switches(pid: int) -> int:
+    """Returns how often the process's threads went to sleep by themselves so far: each time they had woken up."""
+    found = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status") as file:
+            found += next(int(line.split()[1]) for line in file if line.startswith("voluntary"))
+    return found
+
+
+# --- d ------------------------------------------------------------------------------------------------------
+
+
+def socket_appends(folder: str, quick: bool) -> None:
+    """d: 16 processes append through the socket, against 16 that each write and sync a file of their own."""
+    count, rounds = (10, 1) if quick else (150, 5)
+    path = store(folder, "store")
+    rows = []
+    disks = [(0, "", "this disk"), (10, os.path.join(folder, "disk"), "10 ms an fsync, one at a time")]
+    for injected, disk, words in [*disks, (10, "", "10 ms an fsync, all at once")]:
+        os.environ["BENCH_FSYNC_MS"], os.environ["BENCH_DISK"] = str(injected), disk
+        worker = [sys.executable, os.path.join(HERE, "socket_worker.py")]
+        many = count if not injected else max(count // 5, 5)
+        with daemon(folder):
+            names = {how: [[*worker, how, path, str(many), f"{n:02d}"] for n in range(16)] for how in ("raw", "socket")}
+            variants = {how: (lambda c=c: bench.race(c)) for how, c in names.items()}
+            took = bench.interleave(variants, rounds, warm=1)
+        rates = {how: 16 * many / statistics.median(seconds) for how, seconds in took.items()}
+        target = 3.0 if injected else 0.5
+        value = bench.ratio(took, "raw", "socket")
+        rows.append([words, f"{rates['raw']:.0f}", f"{rates['socket']:.0f}", f"{value:.2f}",
+                     bench.spread(took, "raw", "socket"), f">= {target:g}: {bench.verdict(value, target, True)}"])  # fmt: skip
+    del os.environ["BENCH_FSYNC_MS"], os.environ["BENCH_DISK"]
+    head = ["16 processes", "raw a second", "socket a second", "socket / raw", "middle half", ""]
+    bench.table("d. durable appends through the socket", head, rows)
+
+
+# --- e ------------------------------------------------------------------------------------------------------
+
+
+def floods(folder: str, quick: bool) -> None:
+    """e: many foreign files, and a document that is rewritten as fast as possible."""
+    files, rewrites = (200, 100) if quick else (10_000, 5_000)
+    path = store(folder, "store")
+    document = os.path.join(path, "MEMORY.md")
+    rows = []
+    with daemon(folder) as pid:
+        for what, count in (("files made", files), ("rewrites", rewrites)):
+            peak = [0.0]
+            begin = time.perf_counter()
+            for n in range(count):
+                if what == "rewrites":
+                    text = START + b"- rewrite %d\n" % n
+                    with open(f"{document}.tmp", "wb") as file:
+                        file.write(text)
+                    os.rename(f"{document}.tmp", document)
+                else:
+                    with open(os.path.join(path, f"foreign-{n}.txt"), "wb") as file:
+                        file.write(b"x" * 100)
+                if n % 100 == 0:
+                    peak[0] = max(peak[0], resident_mb(pid))
+            took = time.perf_counter() - begin
+            mark = b"- after %s\n" % what.encode()
+            with open(document, "rb") as file:
+                unhooked.renamed(document, file.read() + mark)
+            begin = time.perf_counter()
+            taken = settle(lambda mark=mark: recorded(path, mark), 120)
+            peak[0] = max(peak[0], resident_mb(pid))
+            alive = os.path.exists(f"/proc/{pid}")
+            rows.append([f"{count} {what}", f"{took:.1f}", "yes" if alive else "NO", f"{peak[0]:.0f}",
+                         f"yes, after {time.perf_counter() - begin:.1f} s" if taken else "NO"])  # fmt: skip
+    bench.table("e. floods", ["", "seconds", "stays up", "peak MB", "last change taken in"], rows)
+
+
+def resident_mb(pid: int) -> float:
+    """Returns the process's resident memory."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def recorded(path: str, line: bytes) -> bool:
+    """Tells whether a line is in the store's entries, read without taking anything in."""
+    from memshim.disk.layout import Layout
+    from memshim.store.memory import Memory
+
+    return line.strip() in Memory(Layout(path)).view("MEMORY.md").text
+
+
+FIGURES = {"a": kept, "b": latency, "c": idle, "d": socket_appends, "e": floods}
 
 
 def main() -> None:

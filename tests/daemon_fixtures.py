@@ -48,5 +48,5 @@ def start_daemon(daemon_allowed: None) -> Iterator[Callable[..., subprocess.Pope
 def daemon(watched: Path, start_daemon: Callable[..., "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
     """A running daemon that watches the store."""
     process = start_daemon()
-    assert until(lambda: [s["store"] for s in (lifecycle.status() or {}).get("stores", [])] == [str(watched)])
+    assert until(lambda: (lifecycle.status() or {}).get("stores") == [{"store": str(watched), "polled": ""}])
     return process

@@ -5,12 +5,15 @@ The options are parsed by hand, because the text may begin with `-`: whatever is
 
 import os
 import sys
+import time
 
 from memshim.cli import failure
+from memshim.daemon import protocol
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name, resolve
 from memshim.errors import BadInput, MemshimError
 from memshim.store import append, identity
 from memshim.store.journal import Journal
+from memshim.text.entry import make_time
 
 PUBLISH_TIMEOUT_S = 10.0
 VALUES = ("--store", "--agent", "--doc", "--section", "--why", "--session")
@@ -75,31 +78,63 @@ def _append(options: dict[str, str], text: str) -> int:
 
         create(layout)
     identity.require_writable(layout)
-    journal = Journal(layout, agent, identity.replica(layout), options.get("--session", ""))
-    id_ = append.append(
-        journal,
-        data,
-        doc=doc,
-        section=options.get("--section", ""),
-        why=options.get("--why", ""),
-        raw="--raw" in options,
-    )
+    replica = identity.replica(layout)
+    id_, served = "", False
+    if protocol.present():
+        id_, served = _ask_daemon(layout, replica, agent, doc, options, data)
+    if not served:
+        journal = Journal(layout, agent, replica, options.get("--session", ""))
+        more = {name: options.get("--" + name, "") for name in ("section", "why")}
+        id_ = append.append(journal, data, doc=doc, raw="--raw" in options, id=id_, **more)
     as_json = "--json" in options
     if not as_json:
         _say(id_)
-    published = False
-    if "--no-publish" not in options:
-        from memshim.store.store import Store
-
-        store = Store(layout, agent, "", PUBLISH_TIMEOUT_S, quick=True)
-        published = store.publish_soon()
-        for note in store.notes:
-            failure.tell(note)
+    published = "--no-publish" not in options and _publish(layout, agent, served)
     if as_json:
         from memshim.text.record import dumps
 
         _say(dumps({"version": 1, "id": id_, "published": published}).decode())
     return 0
+
+
+def _ask_daemon(
+    layout: Layout, replica: str, agent: str, doc: str, options: dict[str, str], data: bytes
+) -> tuple[str, bool]:
+    """Has the daemon append; returns the entry's id, and whether it is durable.
+
+    If that is not known, it is to be appended here under the same id: it counts once.
+    """
+    from memshim.daemon import client
+
+    fields = {"store": layout.root, "agent": agent, "doc": doc, "raw": "1" if "--raw" in options else ""}
+    fields.update({name: options.get("--" + name, "") for name in ("section", "why", "session")})
+    id_ = make_time(time.time_ns() // 1_000_000, "") + replica + os.urandom(4).hex()
+    try:
+        client.ask("append", {**fields, "id": id_}, data)
+    except (client.NoDaemon, client.Refused):
+        return id_, False  # what was refused is refused here as well, with the right sentence
+    return id_, True
+
+
+def _publish(layout: Layout, agent: str, served: bool) -> bool:
+    """Publishes, by the daemon where it has `served` us; tells whether every document is up to date."""
+    if served:
+        from memshim.daemon import client
+
+        try:
+            said = client.ask("publish", {"store": layout.root}, timeout=PUBLISH_TIMEOUT_S).decode("utf-8", "replace")
+            for note in said.splitlines()[1:]:
+                failure.tell(note)
+            return said.startswith("published")
+        except (client.NoDaemon, client.Refused):
+            pass
+    from memshim.store.store import Store
+
+    store = Store(layout, agent, "", PUBLISH_TIMEOUT_S, quick=True)
+    published = store.publish_soon()
+    for note in store.notes:
+        failure.tell(note)
+    return published
 
 
 def standard_input() -> bytes:

@@ -26,11 +26,6 @@ class Refused(Exception):
     """Says that the daemon is there and could not do it; the text is its sentence."""
 
 
-def present() -> bool:
-    """Tells, for the price of one look, whether there may be a daemon."""
-    return not protocol.forbidden() and os.path.exists(protocol.socket_path())
-
-
 def ask(kind: str, fields: "Mapping[str, str]", payload: bytes = b"", timeout: float = TIMEOUT_S) -> bytes:
     """Sends one request and returns the answer.  Raises NoDaemon where none comes in time, Refused where it says no.
 

@@ -15,8 +15,8 @@ import time
 
 from memshim import __version__
 from memshim.agents import door
+from memshim.daemon.appends import Appends, Refusal, own_store
 from memshim.disk import incidents
-from memshim.disk.layout import Layout
 from memshim.errors import MemshimError
 from memshim.store.store import Store
 
@@ -35,10 +35,6 @@ WORKERS = 12
 PUBLISH_S = 5.0
 
 
-class Refusal(Exception):
-    """Says why a request was not carried out."""
-
-
 class Desk:
     """Answers requests: what is quick at once, what takes time in a few threads of its own."""
 
@@ -47,6 +43,7 @@ class Desk:
         self.since = time.time()
         self.server: Server | None = None
         self.watcher: Watcher | None = None
+        self.appends = Appends(self.changed)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._waiting: dict[str, list[Answer]] = {}
         self._lock = threading.Lock()
@@ -54,11 +51,13 @@ class Desk:
 
     def start(self) -> None:
         """Starts the threads."""
+        self.appends.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Ends the threads when they have done what they were asked."""
+        self.appends.stop()
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -85,6 +84,8 @@ class Desk:
             self.server.stop()
         elif request.kind == "publish":
             self._together(request, answer)
+        elif request.kind == "append":
+            self.appends.put(request, answer)
         elif request.kind == "hook":
             self._jobs.put((self._hook, request, [answer]))
         else:
@@ -141,15 +142,5 @@ class Desk:
         store = Store(layout, "daemon", "", PUBLISH_S, quick=True)
         done = store.publish()
         self.changed(layout.root)
-        return json.dumps({"published": done, "notes": store.notes}).encode()
-
-
-def own_store(folder: str) -> Layout:
-    """Returns the layout of an existing store of this user.  Raises Refusal for anything else."""
-    if not os.path.isabs(folder):
-        raise Refusal("A store is named by its whole path.")
-    layout = Layout(folder)
-    layout.check_ours()
-    if not layout.is_store():
-        raise Refusal(f"{folder} is no store.")
-    return layout
+        lines = ["published" if done else "not published", *(" ".join(note.split()) for note in store.notes)]
+        return "\n".join(lines).encode("utf-8", "replace")  # no JSON: who asks may live for one append

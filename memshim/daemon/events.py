@@ -1,14 +1,20 @@
-"""Events: what happens in folders, as far as the system tells.  The only importer of watchdog; must not know stores.
+"""Events: what happens in folders, as far as the system tells.  Must not know stores.
 
 They are hints: late, coalesced, dropped when there are too many.  Whoever listens looks for itself now and then.
 
-Linux: one inotify instance for all folders, read by one thread that sleeps while nothing happens.  (watchdog's observers
-wake up once a second for every folder, and hold a rename back for half a second to find its other half.)
+Linux: one inotify instance for all folders, in a process of its own that sleeps while nothing happens (see `ears`).
+(watchdog's observers wake up once a second for every folder, and hold a rename back for half a second.)
 Elsewhere: watchdog's observer of the platform.
 """
 
+import errno
 import os
+import queue
+import socket
 import sys
+import threading
+
+from memshim.daemon.ears import LOST, Observed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +23,7 @@ if TYPE_CHECKING:
 
     Listener = Callable[[str, str, str, int], None]
 
-CREATED, WRITTEN, ARRIVED, LEFT, GONE, LOST = "created", "written", "arrived", "left", "gone", "lost"
-"""A file was made here; was closed after writing; came by a rename; went by one or was removed; the folder itself went;
-events were lost, so look everywhere."""
-
+ANSWER_S = 10.0
 REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "glusterfs", "vboxsf", "fuse", "virtiofs", "prl_fs")
 """File systems on which others' changes come without an event."""
 
@@ -30,9 +33,10 @@ class CannotWatch(Exception):
 
 
 class Events:
-    """Watches folders, none of them deeply; calls `listener(folder, name, what, cookie)` from a thread of its own.
+    """Watches folders, none of them deeply; calls `listener(folder, name, what, fd)` from a thread of its own.
 
-    `listener` must be quick.  The two halves of one rename have the same cookie, all else has 0; for LOST the names are "".
+    `name` is a document's, or "".  Where a file ARRIVED, `fd` is that file, open, if it still could be had; it is the
+    listener's to close.  After LOST nothing may be watched any more: add every folder again.
     """
 
     def __init__(self, listener: "Listener") -> None:
@@ -47,11 +51,16 @@ class Events:
             raise CannotWatch(f"changes on a file system of type {kind} do not all come as events")
         if self._source is None:
             try:
-                self._source = _Inotify(self._listener) if sys.platform == "linux" else _Observer(self._listener)
+                self._source = _Ears(self._listener) if sys.platform == "linux" else Observed(self._listener)
             except OSError as error:
-                raise CannotWatch(f"{error.strerror}: see fs.inotify.max_user_instances") from error
-        self.remove(folder)
-        self._folders[folder] = self._source.add(folder)
+                raise CannotWatch(f"{error.strerror}") from error
+        self._folders.pop(folder, None)
+        try:
+            self._folders[folder] = self._source.add(folder)
+        except CannotWatch:
+            self._source.close()
+            self._source = None
+            raise
 
     def remove(self, folder: str) -> None:
         """Stops watching a folder; one that is not watched is passed over."""
@@ -64,115 +73,70 @@ class Events:
         self._folders.clear()
         if self._source is not None:
             self._source.close()
+            self._source = None
 
 
-class _Inotify:
-    """Is one inotify instance, through watchdog's reader of it."""
+class _Ears:
+    """Is the process that hears on Linux (see `ears`), and the thread that listens to it."""
 
     def __init__(self, listener: "Listener") -> None:
-        from watchdog.observers.inotify_c import InotifyConstants as Bits
-        from watchdog.observers.inotify_c import InotifyFD, Mask
-
         self.listener = listener
-        mask = Bits.IN_CREATE | Bits.IN_CLOSE_WRITE | Bits.IN_MOVED_TO | Bits.IN_MOVED_FROM | Bits.IN_DELETE
-        mask |= Bits.IN_DELETE_SELF | Bits.IN_MOVE_SELF | Bits.IN_ONLYDIR | Bits.IN_DONT_FOLLOW
-        self.mask = Mask(mask)
-        self._fd = InotifyFD()
-        self._fd.start()
-        self._next = 0
+        self._answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        self._closing = False
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        os.set_inheritable(theirs.fileno(), True)
+        command = [sys.executable, "-P", "-m", "memshim.daemon.ears", str(theirs.fileno())]
+        self._pid = os.posix_spawn(sys.executable, command, os.environ)
+        theirs.close()
+        self._socket = mine
+        self._thread = threading.Thread(target=self._listen, name="events")
+        self._thread.start()
 
-    def add(self, folder: str) -> "_Watch":
-        self._next += 1
-        watch = _Watch(folder, self.listener, self._next)
+    def add(self, folder: str) -> str:
+        self._ask("add", folder)
+        return folder
+
+    def remove(self, folder: str) -> None:
+        self._ask("remove", folder)
+
+    def close(self) -> None:
+        self._closing = True
+        self._socket.shutdown(socket.SHUT_RDWR)  # it ends when it hears no more from us
+        self._thread.join()
+        self._socket.close()
+
+    def _ask(self, word: str, folder: str) -> None:
         try:
-            watch.wd = self._fd.add_callback(os.fsencode(folder), self.mask, watch, watch.id)
-        except OSError as error:
-            if error.errno == 28:
-                raise CannotWatch("there are too many watches: see fs.inotify.max_user_watches") from error
-            raise
-        return watch
+            self._socket.send(os.fsencode(f"{word}\0{folder}"))
+            answer = self._answers.get(timeout=ANSWER_S)
+        except (OSError, queue.Empty) as error:
+            raise CannotWatch("the process that hears events has ended") from error
+        if answer[0] == "failed":
+            number = int(answer[1])
+            if number == errno.ENOSPC:
+                raise CannotWatch("there are too many watches: see fs.inotify.max_user_watches")
+            raise OSError(number, answer[2], folder)
+        if answer[0] != "done":
+            raise CannotWatch("the process that hears events has ended: see fs.inotify.max_user_instances")
 
-    def remove(self, watch: "_Watch") -> None:
-        watch.listener = _nobody
-        self._fd.remove_callbacks([(watch.wd, watch.id)])
-
-    def close(self) -> None:
-        self._fd.stop()
-        self._fd.join()
-
-
-class _Watch:
-    """Is one folder's part in the instance: what watchdog calls a callback."""
-
-    def __init__(self, folder: str, listener: "Listener", id_: int) -> None:
-        self.folder = folder
-        self.listener = listener
-        self.id: Any = id_
-        self.wd: Any = -1
-
-    def on_event(self, event: "Any") -> None:
-        name = os.fsdecode(event.name)
-        if event.is_delete_self or event.is_move_self:
-            self.listener(self.folder, "", GONE, 0)
-        elif event.is_directory:
-            return
-        elif event.is_create:
-            self.listener(self.folder, name, CREATED, 0)
-        elif event.is_moved_to:
-            self.listener(self.folder, name, ARRIVED, event.cookie)
-        elif event.is_close_write:
-            self.listener(self.folder, name, WRITTEN, 0)
-        elif event.is_moved_from or event.is_delete:
-            self.listener(self.folder, name, LEFT, event.cookie)
-
-    def on_watch_deleted(self, wd: "Any") -> None:
-        self.listener(self.folder, "", GONE, 0)
-
-    def on_queue_overflow(self) -> None:
-        self.listener("", "", LOST, 0)
-
-
-def _nobody(folder: str, name: str, what: str, cookie: int) -> None:
-    return
-
-
-class _Observer:
-    """Is watchdog's observer of another platform (macOS: FSEvents); it knows fewer kinds of events."""
-
-    def __init__(self, listener: "Listener") -> None:
-        from watchdog.observers import Observer
-
-        self.listener = listener
-        self._observer = Observer()
-        self._observer.start()
-
-    def add(self, folder: str) -> "Any":
-        from watchdog.events import FileSystemEventHandler
-
-        listener = self.listener
-
-        class Handler(FileSystemEventHandler):
-            def on_any_event(self, event: "Any") -> None:
-                path = os.fsdecode(event.src_path)
-                if event.is_directory:
-                    if path == folder and event.event_type in ("deleted", "moved"):
-                        listener(folder, "", GONE, 0)
-                    return
-                if event.event_type == "moved":
-                    listener(folder, os.path.basename(path), LEFT, 0)
-                    path = os.fsdecode(event.dest_path)
-                kinds = {"created": CREATED, "moved": ARRIVED, "deleted": LEFT}
-                if os.path.dirname(path) == folder:
-                    listener(folder, os.path.basename(path), kinds.get(event.event_type, WRITTEN), 0)
-
-        return self._observer.schedule(Handler(), folder)
-
-    def remove(self, watch: "Any") -> None:
-        self._observer.unschedule(watch)
-
-    def close(self) -> None:
-        self._observer.stop()
-        self._observer.join()
+    def _listen(self) -> None:
+        while True:
+            try:
+                message, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1)
+            except OSError:
+                message, fds = b"", []
+            if not message:
+                break
+            fields = os.fsdecode(message).split("\0")
+            if fields[0] in ("done", "failed"):
+                self._answers.put(fields)
+            else:
+                what, folder, name = fields
+                self.listener(folder, name, what, fds[0] if fds else -1)
+        self._answers.put(["ended"])
+        os.waitpid(self._pid, 0)
+        if not self._closing:
+            self.listener("", "", LOST, -1)
 
 
 def _file_system(folder: str) -> str:

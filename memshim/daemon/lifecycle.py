@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 IDLE_S = 1800.0
 """After so long without a session or a watched change the daemon ends; MEMSHIM_DAEMON_IDLE (seconds) says otherwise."""
+UPGRADE_S = 60.0
+"""How often it looks whether its own files are those of another version: then it ends, and the next start is the new one."""
 LOG_BYTES = 512_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PASSED_ON = (
@@ -173,12 +175,21 @@ def _serve(idle: float, foreground: bool) -> None:
     sys.setswitchinterval(0.0005)  # the thread that hears events must open a file before its writer renames it
     desk = Desk()
 
+    looked = time.monotonic()
+
     def left() -> float:
-        rest = desk.used + idle - time.monotonic()
+        nonlocal looked
+        now = time.monotonic()
+        rest = desk.used + idle - now
         if rest <= 0 and not server.subscribers():
             log.info("idle for %g s", idle)
             server.stop()
-        return max(rest, 1.0)
+        if now - looked >= UPGRADE_S:
+            looked = now
+            if _installed_version() != __version__:
+                log.info("another version has been installed")
+                server.stop()
+        return min(max(rest, 1.0), UPGRADE_S)
 
     server = Server(desk.handle, left)
     watcher = Watcher(desk.changed)
@@ -197,6 +208,16 @@ def _serve(idle: float, foreground: bool) -> None:
         watcher.stop()
         desk.stop()
         log.info("ended")
+
+
+def _installed_version() -> str:
+    """Returns the version that the files of this package hold now; an upgrade replaces them under a running daemon."""
+    try:
+        with open(os.path.join(os.path.dirname(os.path.dirname(__file__)), "__init__.py")) as file:
+            line = next((line for line in file if line.startswith("__version__")), "")
+    except OSError:
+        return ""
+    return line.partition("=")[2].strip().strip("\"'")
 
 
 def _log(foreground: bool) -> "Any":

@@ -47,6 +47,11 @@ def forbidden() -> bool:
     return os.environ.get("MEMSHIM_DAEMON") == "off"
 
 
+def present() -> bool:
+    """Tells, for the price of one look, whether there may be a daemon to ask."""
+    return not forbidden() and os.path.exists(socket_path())
+
+
 def folder() -> str:
     """Returns the folder of the socket: memshim in the user's runtime folder, else one of this user's own in /tmp."""
     base = os.environ.get("XDG_RUNTIME_DIR", "")

@@ -10,6 +10,7 @@ import threading
 import time
 
 from memshim.daemon import events
+from memshim.daemon.ears import LOST
 from memshim.daemon.versions import Version, Versions
 from memshim.disk import incidents
 from memshim.disk.layout import INDEX, Layout, is_document, state_home
@@ -44,7 +45,7 @@ class Watched:
         self.layout = layout
         self.versions = Versions()
         self.identity = (0, 0)
-        self.polled = ""  # why no events come
+        self.polled = "not watched yet"  # why no events come
         self.since = 0.0  # since when something is to be done (monotonic), 0: nothing
         self.last = 0.0  # when the last event came
         self.looked = 0.0
@@ -71,6 +72,7 @@ class Watcher:
         self._stopping = False
         self._load_at = 0.0  # when the list of stores is read next (monotonic)
         self._events = events.Events(self._hear)
+        self._list_watched = False
         self._thread = threading.Thread(target=self._run, name="watcher")
         self._registry = os.path.join(state_home(), "stores")
 
@@ -105,32 +107,28 @@ class Watcher:
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
-    def _hear(self, folder: str, name: str, what: str, cookie: int) -> None:
-        """Is called for each event, in the events' thread: notes it, opens what must be opened at once."""
+    def _hear(self, folder: str, name: str, what: str, fd: int) -> None:
+        """Is called for each event, in the events' thread: notes it, and keeps what arrived open."""
         with self._wake:
-            if what == events.LOST or folder == self._registry:
-                self._load_at = 0.0
-                for store in self._stores.values() if what == events.LOST else ():
-                    store.looked = 0.0
-                self._wake.notify_all()
-                return
             found = self._stores.get(folder)
-            if found is None:
-                return
-            if what == events.CREATED:
-                found.versions.created(folder, name)
-            elif what == events.LEFT:
-                found.versions.left(name, cookie)
-            elif what == events.ARRIVED:
-                found.versions.arrived(folder, name, cookie)
-            elif what == events.GONE:
-                found.looked = 0.0
-                self._wake.notify_all()
-            if is_document(name):
+            if found is not None and name:
+                if not is_document(name):
+                    return
+                if fd >= 0:
+                    found.versions.arrived(name, fd)
                 found.last = time.monotonic()
                 if not found.since:
                     found.since = found.last
                     self._wake.notify_all()
+                return
+            if fd >= 0:
+                os.close(fd)
+            if what == LOST or folder == self._registry:
+                self._load_at = 0.0
+                self._list_watched = self._list_watched and what != LOST
+            for store in self._stores.values() if what == LOST else [found] if found is not None else []:
+                store.looked, store.identity = 0.0, (0, 0)  # it is watched anew
+            self._wake.notify_all()
 
     # -- working ------------------------------------------------------------------------------------------------
 
@@ -161,6 +159,7 @@ class Watcher:
 
     def _load(self) -> None:
         """Brings the list of stores up to date: new ones are watched, removed ones no more."""
+        self._watch_list()
         roots = registry.known()
         for root in [r for r in self._stores if r not in roots]:
             self._forget(root)
@@ -170,11 +169,16 @@ class Watcher:
                 with self._wake:
                     self._stores[root] = store
                 self._watch(store)
+
+    def _watch_list(self) -> None:
+        """Watches the list of stores, before it is read."""
+        if self._list_watched or not os.path.isdir(self._registry):
+            return
         try:
-            if os.path.isdir(self._registry):
-                self._events.add(self._registry)
-        except (events.CannotWatch, OSError):
-            log.info("the list of stores is looked at every %d s", RESCAN_S)
+            self._events.add(self._registry)
+            self._list_watched = True
+        except (events.CannotWatch, OSError) as error:
+            log.info("the list of stores is looked at every %d s: %s", RESCAN_S, error)
 
     def _watch(self, store: Watched) -> None:
         root = store.layout.root
@@ -209,11 +213,12 @@ class Watcher:
             self._forget(root)
             return
         if (status.st_dev, status.st_ino) != store.identity:
-            log.info("%s was replaced by another folder", root)
-            store.versions.close()
+            if store.identity != (0, 0):
+                log.info("%s was replaced by another folder", root)
+                with self._wake:
+                    store.versions.close()  # they stood in the other one
             self._watch(store)
         with self._wake:
-            store.versions.forget_old()
             dropped, store.versions.dropped = store.versions.dropped, 0
         if dropped:
             incidents.report("versions not kept, because too many came at once", store=root, count=dropped)

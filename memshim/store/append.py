@@ -25,6 +25,7 @@ def append(
     section: str = "",
     why: str = "",
     raw: bool = False,
+    id: str = "",
 ) -> str:
     """Appends a text to an agent's journal and returns its entry's id; it is durable then ("acknowledged").
 
@@ -32,19 +33,27 @@ def append(
     Does not: make it visible in the document, see `Store.publish`.  Raises BadInput for a text that is empty or longer
     than 16 MiB, OSError where the disk takes no more; nothing is acknowledged then.
     """
+    form, blocks = prepare(text, journal.agent, journal.session, doc=doc, section=section, why=why, raw=raw)
+    return journal.put(form, blocks, id=id)[1]
+
+
+def prepare(
+    text: bytes, agent: str, session: str, *, doc: str, section: str, why: str, raw: bool
+) -> "tuple[Form, list[bytes]]":
+    """Returns what an append of this agent writes, but for its time and id: the form of its record, and its texts."""
     if not text or text.isspace():
         raise BadInput("There is no text to append.", 'For example: memshim append "use uv, not pip"')
     if len(text) > MAX_BYTES:
         raise BadInput(f"The text has {len(text)} bytes; {MAX_BYTES} are allowed.", "Append it in parts.")
     kinds, blocks = _blocks(text, raw)
-    shape = (journal.agent, journal.session, doc, section, why, kinds)
+    shape = (agent, session, doc, section, why, kinds)
     form = _forms.get(shape)
     if form is None:
         op: Op = {"op": "add", "doc": doc, "section": section, "kinds": kinds, "blocks": blocks}
-        form, _ = to_form(Entry("", "", "append", journal.agent, [op], session=journal.session, why=why))
+        form, _ = to_form(Entry("", "", "append", agent, [op], session=session, why=why))
         if len(_forms) < 100:
             _forms[shape] = form
-    return journal.put(form, blocks)[1]
+    return form, blocks
 
 
 _forms: "dict[tuple[str, ...], Form]" = {}

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from memshim.text.record import Form
 
+    Row = tuple[Form, Sequence[bytes], str, str]  # form, texts, time, id
+
     Hint = list[
         int
     ]  # inode, offset, CRC-32 of the bytes before it, size and mtime_ns when looked at, entries before it
@@ -64,11 +66,15 @@ class Journal:
     def put(
         self, form: "Form", texts: "Sequence[bytes]", seen: str = "", time: str = "", id: str = ""
     ) -> tuple[str, str]:
-        """Appends an entry of this form and makes it durable; returns its time and id, new ones where none are given.
+        """Appends one entry of this form as `put_all` does; returns its time and id."""
+        return self.put_all([(form, texts, time, id)], seen)[0]
 
-        The time is later than the last one in this journal and than `seen` (see `entry.make_time`).  A crash before
-        the return leaves the entry whole, torn (then it is dropped), or not at all; it was not acknowledged.
-        Raises OSError (disk full, I/O error): then the entry is not acknowledged, and nothing else is harmed.
+    def put_all(self, rows: "Sequence[Row]", seen: str = "") -> "list[tuple[str, str]]":
+        """Appends entries and makes them durable, all with one sync; returns the time and id of each, new where none is given.
+
+        A time is later than the last one in this journal and than `seen` (see `entry.make_time`).  A crash before
+        the return leaves each entry whole, torn (then it is dropped), or not at all; none was acknowledged.
+        Raises OSError (disk full, I/O error): then no entry is acknowledged, and nothing else is harmed.
         """
         while True:
             fd = self._fd if self._fd >= 0 else self._open()
@@ -78,27 +84,33 @@ class Journal:
                 if size < 0:
                     self.close()  # retired between opening and locking: go on in a new one
                     continue
-                lead = self._catch_up(fd, size) if size != self._end else b""
-                if not time:
-                    now = clock.time_ns() // 1_000_000
-                    time = make_time(now, self._last if self._last > seen else seen)
-                    if time <= seen:  # a clock from far ahead was here: keep at least our own order
-                        time = make_time(now, self._last)
-                if not id:  # counting on from random digits, which are as unlike any other as new ones each time
-                    self._noise = (self._noise + 1) & 0xFFFFFFFF
-                    id = f"{time}{self.replica}{self._noise:08x}"
-                data = lead + form.fill((readable_time(time), id, time), texts)
+                data = self._catch_up(fd, size) if size != self._end else b""
+                last = self._last
+                done: list[tuple[str, str]] = []
+                for form, texts, time, id in rows:
+                    if not time:
+                        now = clock.time_ns() // 1_000_000
+                        time = make_time(now, last if last > seen else seen)
+                        if time <= seen:  # a clock from far ahead was here: keep at least our own order
+                            time = make_time(now, last)
+                    if not id:  # counting on from random digits, which are as unlike any other as new ones each time
+                        self._noise = (self._noise + 1) & 0xFFFFFFFF
+                        id = f"{time}{self.replica}{self._noise:08x}"
+                    data += form.fill((readable_time(time), id, time), texts)
+                    last = time
+                    done.append((time, id))
                 self._end = -1
                 if os.write(fd, data) != len(data):
                     raise OSError(errno.ENOSPC, "the record was written in part only")
                 files.sync(fd)
                 again, names = self._look()
                 if again >= 0:
-                    self._end, self._last = size + len(data), time
+                    self._end, self._last = size + len(data), last
                     if names < 2:
                         self._show()
-                    return time, id
-                self.close()  # retired while we wrote, so no lock held it: write the same entry once more
+                    return done
+                self.close()  # retired while we wrote, so no lock held it: write the same entries once more
+                rows = [(form, texts, *known) for (form, texts, _, _), known in zip(rows, done, strict=True)]
             except record.RecordTooLong as error:
                 raise BadInput(f"{error}.", "Split the text into several entries.") from error
             except OSError as error:

@@ -1,5 +1,6 @@
 """One daemon per user: it starts, outlives its starter, gives way to a newer one, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -103,7 +104,7 @@ def test_the_start_of_a_session_starts_it_once_and_replaces_an_older_one(ended, 
 def test_where_it_is_forbidden_nothing_starts_or_asks(run_memshim):
     assert os.environ["MEMSHIM_DAEMON"] == "off"
     lifecycle.start_if_wanted()
-    assert not client.present()
+    assert not protocol.present()
     answer = run_memshim("daemon", "start")
     assert answer.returncode == 1
     assert b"forbids" in answer.stderr
@@ -128,3 +129,20 @@ def test_without_a_folder_of_its_own_it_runs_and_has_no_socket(start_daemon, tmp
     assert lifecycle.status() is None
     assert lifecycle.stop()  # by its pid: there is no other door
     assert process.wait(10) == 0
+
+
+def test_it_ends_when_its_own_files_are_those_of_another_version(start_daemon):
+    code = "import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon import lifecycle as l; l.UPGRADE_S = 0.5; l.run()"
+    assert start_daemon(code).wait(20) == 0
+    assert _files(protocol.folder()) == []
+
+
+def test_the_hook_of_a_session_starts_it_and_the_next_goes_through_it(ended, watched):
+    event = {"hook_event_name": "SessionStart", "session_id": "s1", "cwd": str(watched), "source": "startup"}
+    command = [sys.executable, "-I", "-S", str(Path(lifecycle.__file__).parent.parent / "hook.py")]
+    subprocess.run(command, input=json.dumps(event).encode(), check=True, timeout=30)
+    assert lifecycle.wait_for(True, 20)
+    fields = {name: os.environ.get(name, "") for name in ("HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR")}
+    assert client.ask("hook", fields, json.dumps(event).encode(), timeout=10) == b""
+    with pytest.raises(client.Refused):
+        client.ask("hook", {**fields, "HOME": "/elsewhere"}, b"{}")
