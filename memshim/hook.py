@@ -54,8 +54,6 @@ def _of_daemon(payload: bytes) -> bytes | None:
     """Returns the daemon's answer, None where there is none; then the event is taken in here, maybe a second time."""
     from memshim.daemon import client
 
-    if not client.present():
-        return None
     try:
         return client.ask("hook", {name: os.environ.get(name, "") for name in TOLD}, payload, ANSWER_S)
     except (client.NoDaemon, client.Refused):
