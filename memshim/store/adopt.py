@@ -11,6 +11,7 @@ from memshim.disk import files
 from memshim.errors import DocumentUnusable, NotFound
 from memshim.store import intake, lost, rename
 from memshim.store.history import revision_of
+from memshim.store.memory import Memory
 from memshim.store.turn import Turn, is_index
 from memshim.text.merge.threeway import LIMIT, LINES
 from memshim.text.origin import nearest
@@ -133,8 +134,9 @@ def reclaim(turn: Turn, doc: str, data: bytes) -> bool:
         return False
     turn.reclaimed.add(doc)
     newest = next((r for r in history.recent(5) if r.digest == published.revision), None)
-    if newest is None or not turn.memory.unknown(i for ids, _ in newest.pieces for i in ids):
-        return False
+    shown = [i for ids, _ in newest.pieces for i in ids] if newest is not None else []
+    if not turn.memory.unknown(shown) or not Memory(turn.layout).unknown(shown):
+        return False  # read anew before it is believed: where no lock holds, somebody may just have written them
     take_foreign(turn, doc, data, None)
     turn.notes.append(f"A journal has lost entries; their text was kept from {turn.name(doc)}: memshim check")
     return True

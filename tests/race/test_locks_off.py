@@ -12,6 +12,7 @@ from racing import Racer, entries_shown, make_old, race, started, take_locks_off
 from memshim import Store
 from memshim.disk import files
 from memshim.store import adopt, history, publish, snapshot
+from memshim.store.turn import open_turn
 
 
 def told_failures(told: list[dict[str, str]]) -> None:
@@ -63,6 +64,20 @@ def test_compactors_that_do_not_see_each_other_keep_everything(store_dir: Path, 
     verify_whole(store_dir, told)
     lines = (store_dir / "MEMORY.md").read_text().splitlines()
     assert not [row["text"] for row in told if row["did"] == "forget" and row["text"] in lines]
+
+
+def test_a_publisher_that_read_the_store_too_early_takes_nothing_for_lost(store_dir: Path) -> None:
+    """Once it took what had been published meanwhile for text of a lost journal: what was forgotten next came back."""
+    store = Store.open(store_dir)
+    store.append("- one")
+    early = open_turn(store.layout)
+    store.append("- a passing thought")
+    publish.publish_all(early)
+    store.forget(text="a passing thought")
+    store.compact()
+    assert (store_dir / "MEMORY.md").read_bytes() == b"- one\n"
+    assert [e.kind for e in store.log()] == ["forget", "append", "append"]
+    verify_sound(store_dir)
 
 
 @pytest.mark.parametrize("locks_off", [False, True], ids=["with locks", "without locks"])

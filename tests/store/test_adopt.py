@@ -9,6 +9,7 @@ from memshim import Store
 from memshim.disk import files
 from memshim.errors import DocumentUnreadable
 from memshim.store import adopt
+from memshim.store.history import revision_of
 from memshim.store.turn import Turn
 
 START = b"# M\n\n- one\n- two\n"
@@ -78,6 +79,17 @@ def test_a_line_that_was_edited_and_is_deleted_in_an_editor_much_later_stays_del
     os.utime(path, (time.time(), time.time()))
     store.publish()
     assert path.read_bytes() == b"# M\n\n- one\n"
+
+
+def test_what_an_editor_wrote_a_moment_ago_can_be_edited_forgotten_and_expected(store, store_dir):
+    path = store_dir / "MEMORY.md"
+    path.write_bytes(START + b"- three\n- four\n")
+    store.edit("- three", "- 3")
+    path.write_bytes(START + b"- 3\n- four\n- five\n")
+    store.forget(text="five")
+    path.write_bytes(START + b"- 3\n- four\n- six\n")
+    store.edit("- six", "- 6", expected=revision_of(path.read_bytes()), strict=True)
+    assert path.read_bytes() == START + b"- 3\n- four\n- 6\n"
 
 
 @pytest.mark.parametrize("publish", [False, True])
