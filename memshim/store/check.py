@@ -47,7 +47,7 @@ def check(layout: Layout) -> list[Finding]:
     if any(f.level == "must" for f in found):
         return found
     memory = Memory(layout)
-    found += _journals(layout)
+    found += _journals(layout, memory)
     found += _fold(memory)
     found += _shown(layout)
     found += _leftovers(layout, memory)
@@ -76,7 +76,7 @@ def _snapshots(layout: Layout) -> "Iterator[Finding]":
                 yield Finding("must", "segment", path, f"{path} is damaged.")
 
 
-def _journals(layout: Layout) -> "Iterator[Finding]":
+def _journals(layout: Layout, memory: Memory) -> "Iterator[Finding]":
     """Reads every journal from its start: what lies before a snapshot's hint is not looked at otherwise."""
     hints = snapshot.load(layout).journals
     for tail in journal.read_tails(layout.path("journals"), {}, settle=locks.shared):
@@ -90,6 +90,9 @@ def _journals(layout: Layout) -> "Iterator[Finding]":
             yield Finding(
                 "should", "journal-edited", path, f"{path} was changed by hand; what had been folded is safe."
             )
+        missing = [e for e in tail.entries if e.id not in memory.new and not memory.snapshot.past.folded(e.id)]
+        if missing:  # damaged when it was folded, and put back since
+            yield Finding("must", "fold", path, f"{path} holds {len(missing)} entries that are in no view.")
         for start, end in tail.damage:
             if end >= tail.hint[3]:
                 yield Finding(

@@ -116,6 +116,16 @@ def test_an_append_to_a_document_that_memshim_had_not_seen_comes_behind_its_text
     assert store.check()[1] == []
 
 
+def test_a_file_that_already_says_what_would_be_published_is_a_published_one(store, store_dir):
+    store.append("one", doc="topic.md", publish=False)
+    (store_dir / "topic.md").write_bytes(b"- one\n")
+    store.publish()
+    (store_dir / "topic.md").unlink()
+    store.publish()
+    assert not (store_dir / "topic.md").exists()
+    assert next(store.log()).kind == "adopt"
+
+
 def test_an_append_waits_for_the_text_of_a_memory_file_that_comes_later(tmp_path):
     (tmp_path / "empty").mkdir()
     path = tmp_path / "empty" / "MEMORY.md"

@@ -11,7 +11,7 @@ import pytest
 from memshim import Store
 from memshim.errors import StoreUnusable
 from memshim.store import identity
-from memshim.store.journal import Journal
+from memshim.store.journal import Journal, read_tails
 from memshim.text import record
 from memshim.text.entry import Entry, to_record
 
@@ -166,6 +166,42 @@ def test_a_journal_edited_by_hand_after_folding_shows_the_same_and_is_reported(s
     assert store.read().data == b"- one\n- two\n"
     assert ("should", "journal-edited") in findings(store)
     assert exit_code_of_check(run_memshim, store) == 13
+
+
+def test_only_what_lies_behind_a_hint_is_read_unless_the_bytes_before_it_are_others(store, registered):
+    folder, hints = store.layout.path("journals"), {}
+
+    def read():
+        tails = list(read_tails(folder, hints))
+        hints.update({tail.name: tail.hint for tail in tails})
+        return [[e.id for e in tail.entries] for tail in tails]
+
+    (first,) = read()[0]
+    assert read() == []
+    second = store.append("two", publish=False)
+    assert read() == [[second]]
+    third = store.append("three", publish=False)
+    data = registered.read_bytes()
+    registered.write_bytes(data.replace(b"- two\n", b"- TWO\n"))
+    assert read() == [[first, third]]  # all that can be read of it
+    hints.clear()
+    registered.write_bytes(data)
+    assert read() == [[first, second, third]]
+    assert hints["ann.log"][5] == 3
+
+
+def test_an_entry_that_was_damaged_when_it_was_folded_and_put_back_since_is_found_by_check(store, registered):
+    id_ = store.append("two", publish=False)
+    data = registered.read_bytes()
+    registered.write_bytes(data.replace(b"- two\n", b"- TWO\n"))
+    store.append("three")
+    store.compact()
+    registered.write_bytes(data + registered.read_bytes()[len(data) :])
+    assert ("must", "fold") in findings(store)
+    store.check(repair=True)
+    assert findings(store) == set()
+    assert [e.id for e in store.log()].count(id_) == 1
+    assert store.read().data == b"- one\n- two\n- three\n"
 
 
 def test_a_journal_edited_by_hand_before_folding_is_reported(store, registered, run_memshim):
