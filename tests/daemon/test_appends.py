@@ -105,10 +105,11 @@ def test_a_daemon_that_stands_still_costs_an_append_two_seconds_and_nothing_else
     os.kill(daemon.pid, 19)
     try:
         done = run_memshim("append", "all the same", "--store", watched, "--agent", "bob", check=True, timeout=30)
-        assert b"- all the same" in (watched / "MEMORY.md").read_bytes()
+        assert "all the same" in (watched / "memory" / "bob.md").read_text()
     finally:
         os.kill(daemon.pid, 18)
     assert until(lambda: (lifecycle.status() or {}).get("pid") == daemon.pid)
+    Store.open(watched).publish()  # where it was stopped with the store's lock in its hands, nobody could
     ids = [e.id for e in Store.open(watched).log()]
     assert ids.count(done.stdout.decode().strip()) == 1
     assert (watched / "MEMORY.md").read_bytes().count(b"- all the same") == 1

@@ -178,6 +178,7 @@ def test_a_failing_disk_is_reported_and_tried_again(watcher, watched, monkeypatc
         return real(self, entry, seen)
 
     monkeypatch.setattr(Journal, "append", append)
+    monkeypatch.setattr("memshim.daemon.watcher.RETRY_S", (0.2,))
     renamed(watched / "MEMORY.md", START + b"- mine\n")
     renamed(watched / "MEMORY.md", START + b"- yours\n")
     ok = until(lambda: [r["what"] for r in incidents.recent(0)] == ["not taken in"], 5)
