@@ -155,7 +155,7 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     if published is None:
         return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here
     known = history.knows(revision)  # first: it looks again at what others have recorded meanwhile
-    bases = list(history.recent())
+    bases = list(history.recent(most=150))
     if known:
         if not published.confirmed or written - published.confirmed < SETTLED_S:
             return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again

@@ -34,7 +34,7 @@ def distance(one: bytes, other: bytes) -> tuple[int, int]:
     return lines, sum(((words[0] - words[1]) + (words[1] - words[0])).values())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=200)
 def _counted(text: bytes) -> "Mapping[bytes, int]":
     """Returns how often each line occurs; kept, because each new text is compared with the same revisions."""
     from collections import Counter
