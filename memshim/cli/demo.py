@@ -70,6 +70,9 @@ def race(folder: str, how: str, notes: int, scratch: str | None = None) -> dict[
         for worker in workers:
             if worker.wait() != 0:
                 raise RuntimeError(f"a writer of the race ended with {worker.returncode}")
+    if how != "plain":
+        with Store.open(folder) as store:
+            store.compact()
     with open(path) as file:
         lines = set(file.read().splitlines())
     sent = WRITERS * notes

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
@@ -19,12 +20,16 @@ from memshim.cli.common import (
 )  # fmt: skip
 from memshim.cli.pager import paged
 from memshim.cli.when import clock, moment
+from memshim.disk.layout import INDEX
 from memshim.errors import BadInput
 from memshim.store.blame import author
+from memshim.store.diary import compactions
 from memshim.store.memory import Memory
 from memshim.store.story import steps, words
 from memshim.text.entry import Entry
 from memshim.text.view import readable
+
+COMPACT = "compact"
 
 
 @click.command()
@@ -71,11 +76,17 @@ def log_command(
         say_json({"entries": [entry_json(memory, e, patch) for e in found]})
         return
     room = width()
+    plain = agent is None and grep is None and session is None and kind in (None, COMPACT)
+    folds = [c for c in compactions(opened.layout) if plain and c["time"] >= oldest]
     with paged():
         for entry in found:
+            while folds and folds[-1]["time"] >= entry.milliseconds:
+                say(_compaction(folds.pop(), doc, room))
             say(line_of(memory, entry, room))
             for line in _patch(memory, entry) if patch else ():
                 say(line)
+        while folds and (count is None or kind == COMPACT):
+            say(_compaction(folds.pop(), doc, room))
     say_notes(opened.notes)
 
 
@@ -147,6 +158,16 @@ def line_of(memory: Memory, entry: Entry, room: int) -> str:
         head = f"{clock(entry.milliseconds)}  {entry.id[-8:]}  {shorten(author(entry), 16):<12} {entry.kind:<8} "
         told = f"{', '.join(entry.documents())}  {told}".strip()
     return head + shorten(told, max(room - len(head), 20))
+
+
+def _compaction(row: dict[str, Any], doc: str | None, room: int) -> str:
+    """Returns the line of a compaction, with the revision that stood before it: memshim show --at takes it."""
+    stood = {name: pair for name, pair in row["documents"].items() if name == (doc or INDEX)}
+    before = "".join(f"; {name} was {pair[0][:12]}" for name, pair in stood.items() if pair[0])
+    shape = "%m-%d %H:%M" if room < 80 else "%Y-%m-%d %H:%M"
+    gap, names, kinds = (" ", 8, 7) if room < 80 else ("  ", 12, 8)
+    head = f"{clock(row['time'], shape)}{gap}{'-' * 8}{gap}{'memshim':<{names}} {COMPACT:<{kinds}} "
+    return head + shorten(f"{row['folded']} entries folded{before}", max(room - len(head), 20))
 
 
 def _patch(memory: Memory, entry: Entry) -> Iterator[str]:

@@ -40,6 +40,7 @@ COMMANDS = {
     "uninstall": ("install", "Take them out again."),
     "watch": ("watch", "Tell what happens, while it happens."),
     "daemon": ("daemon", "The watcher: run, start, stop, status."),
+    "timeline": ("timeline", "Write a page that shows what happened."),
     "completion": ("complete", "Print the completion script of a shell."),
     "merge-file": ("merge", "Merge three versions of a file; works as a git merge driver."),
 }

@@ -7,7 +7,7 @@ import os
 import time
 
 from memshim.disk import files, locks
-from memshim.store import adopt, history, journal, publish, snapshot
+from memshim.store import adopt, diary, history, journal, publish, snapshot
 from memshim.store.turn import Turn
 from memshim.text.merge import merge
 
@@ -50,6 +50,9 @@ def compact(turn: Turn) -> Compacted:
     history.prune(turn.layout, int(now * 1000))
     snapshot.clear_unnamed(turn.layout, turn.memory.snapshot, now)
     after = turn.documents()
+    if folded or archived:
+        stood = {name: [before.get(doc, ""), _standing(turn, doc)] for doc, name in after.items()}
+        diary.note(turn.layout, folded, archived, stood)
     changed = [name for doc, name in after.items() if before.get(doc) != _standing(turn, doc)]
     notes = [note for doc, name in after.items() for note in _size_notes(name, turn.memory.view(doc).text)]
     return Compacted(folded, archived, changed, notes)

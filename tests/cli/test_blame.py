@@ -200,3 +200,22 @@ def test_an_age_is_told_in_four_characters():
         assert len(when.age((time.time() - seconds) * 1000)) <= 4
     assert when.age((time.time() - 7300) * 1000) == "2h"
     assert when.age((time.time() + 100) * 1000) == "soon"
+
+
+def test_compactions_stand_in_the_log_with_the_revision_that_they_found(memory, inside):
+    for n in range(2):
+        inside("append", f"note {n}", "--agent", "bob", "--no-publish")
+        before = (memory / "MEMORY.md").read_bytes()
+        inside("compact")
+    newest, oldest = inside("log", "--kind", "compact").out.decode().splitlines()
+    revision = newest.split()[-1]
+    assert inside("show", "--at", revision).out == before
+    assert revision != oldest.split()[-1]
+    assert [line.split()[4] for line in inside("log").out.decode().splitlines()] == [
+        *("compact", "append", "compact", "append", "init")
+    ]
+    path = memory / ".memshim" / "compactions"
+    path.write_bytes(path.read_bytes() + b'{"time": 1, torn')
+    assert inside("log", "--kind", "compact").out.decode().splitlines() == [newest, oldest]
+    inside("compact")  # nothing to fold, nothing to note
+    assert len(inside("log", "--kind", "compact").out.decode().splitlines()) == 2

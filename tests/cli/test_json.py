@@ -81,7 +81,7 @@ def test_the_table_has_a_row_for_every_command_that_reports():
             "check",
             "demo",
         ),
-        *("diff", "undo", "undo --dry-run", "undo with exit 12", "redact"),
+        *("diff", "undo", "undo --dry-run", "undo with exit 12", "redact", "timeline"),
         *("edit with exit 12", "write with exit 12"),
     }
     assert _table()["edit"] == {
@@ -115,6 +115,12 @@ def test_the_commands_that_change(memory, inside):
     gone = shaped(inside("forget", "--text", "one", "--json"), "forget")
     back = shaped(inside("restore", gone["id"], "--json"), "restore")
     assert len({done["id"], gone["id"], back["id"]}) == 3
+
+
+def test_timeline(memory, inside, tmp_path):
+    path = str(tmp_path / "page.html")
+    told = shaped(inside("timeline", "--html", path, "--json"), "timeline")
+    assert told == {"file": path, "entries": 1, "agents": 1}
 
 
 def test_redact(memory, inside):
