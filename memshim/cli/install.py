@@ -6,6 +6,7 @@ import shutil
 import click
 
 from memshim.agents import selftest, settings
+from memshim.agents.protection import protection
 from memshim.cli import failure
 from memshim.cli.common import say, visible
 from memshim.daemon import lifecycle
@@ -41,6 +42,9 @@ def install_command(scope: str | None, dry_run: bool, again: bool) -> None:
     if changes and not dry_run:
         say("Sessions that are running now have read their hooks at their start: restart them.")
         say(f"To take the hooks out again: memshim uninstall{f' --scope {scope}' if scope else ''}")
+        safe, why, mend = protection(os.getcwd())
+        if not safe:  # such as: all hooks are switched off
+            failure.tell(f"Not protected yet: {why} {mend}".rstrip())
 
 
 @click.command()

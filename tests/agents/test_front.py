@@ -182,6 +182,13 @@ def test_a_hook_that_fails_is_an_incident_and_no_answer(front: Front, code: str)
     assert front.incidents() == ["hook-failed"]
 
 
+def test_a_damaged_installation_is_an_incident(front: Front) -> None:
+    """Of memshim only hook.py is left, so it cannot note anything itself."""
+    shutil.copy(HOOKS.parent / "memshim" / "hook.py", front.hook)
+    assert front.run("take", b"{}\n") == b""
+    assert front.incidents() == ["hook-failed"]
+
+
 def test_without_awk_every_event_is_handed_on(front: Front, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()

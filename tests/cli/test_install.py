@@ -45,6 +45,14 @@ def test_in_and_out_again(inside: Inside, path: Path) -> None:
     assert inside("uninstall").out == b"No hooks of memshim's are in the settings.\n"
 
 
+def test_it_says_if_that_does_not_protect(inside: Inside, path: Path) -> None:
+    path.write_text('{"disableAllHooks": true}')
+    said = inside("install")
+    assert said.code == 0
+    assert "Not protected yet" in said.err
+    assert "disableAllHooks" in said.err
+
+
 def test_a_dry_run_prints_a_diff_and_changes_nothing(inside: Inside, path: Path) -> None:
     before = path.read_bytes()
     said = inside("install", "--dry-run")
