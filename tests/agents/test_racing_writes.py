@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -57,9 +58,16 @@ def test_nothing_is_lost(guarded_home: Path, seed: int, ways: str, run_memshim: 
     wanted, refused = race(guarded_home, seed, ways, 125 if STRESS else 3)
     if "write" in ways and STRESS:
         assert refused > 0  # else nobody wrote at once
-    run_memshim("compact", "--store", memory, check=True)
+    inbox = memory.parent / ".memshim" / "memory" / "inbox"
+    while True:  # what a hook that ended itself had left is taken in when it is 5 s old
+        run_memshim("compact", "--store", memory, check=True)
+        if not inbox.exists() or not list(inbox.iterdir()):
+            break
+        time.sleep(0.5)
     found = Counter(line for line in (memory / "MEMORY.md").read_text().splitlines() if line)
-    assert found == wanted
+    assert wanted - found == Counter()  # nothing is lost,
+    assert found == wanted  # and nothing is there twice
     run_memshim("check", "--store", memory, check=True)
-    incidents = guarded_home / ".local/state/memshim/incidents"
-    assert not incidents.exists(), incidents.read_text()
+    path = guarded_home / ".local/state/memshim/incidents"
+    noted = [json.loads(line)["what"] for line in path.read_text().splitlines()] if path.exists() else []
+    assert set(noted) <= {"hook ended itself"}  # which a busy machine makes it do
