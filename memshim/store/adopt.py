@@ -68,7 +68,8 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
     written = max(found[1].st_mtime, found[1].st_ctime)  # a backup that was moved back has an old st_mtime
     if turn.standing.get(doc) == data or adopt_text(turn, doc, data, written):
         turn.history(doc).confirm(revision_of(data), turn.layout.document(name))  # it is on disk, and taken in
-    turn.standing[doc] = data
+    if doc not in turn.deferred:  # else it is looked at again, in this turn too
+        turn.standing[doc] = data
     return data
 
 
