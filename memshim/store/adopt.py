@@ -153,8 +153,8 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     revision = revision_of(data)
     if (published is not None and published.revision == revision) or data == turn.memory.view(doc).text:
         return False, None
-    if published is None:
-        return True, None  # new, or its deletion was recorded: nothing that it lacks was deleted here
+    if published is None:  # new, or its deletion was recorded: nothing that it lacks was deleted here
+        return not history.knows(revision, history.gone), None  # a view of ours, if its note was overtaken by another
     known = history.knows(revision)  # first: it looks again at what others have recorded meanwhile
     bases = list(history.recent(most=150))
     if known:

@@ -79,8 +79,8 @@ def _snapshots(layout: Layout) -> "Iterator[Finding]":
 def _journals(layout: Layout, memory: Memory) -> "Iterator[Finding]":
     """Reads every journal from its start: what lies before a snapshot's hint is not looked at otherwise."""
     hints = snapshot.load(layout).journals
-    for tail in journal.read_tails(layout.path("journals"), {}, settle=locks.shared):
-        path = layout.path("journals", tail.name)
+    for tail in journal.read_tails(layout, {}, settle=locks.shared):
+        path = journal.place_of(layout, tail.name)
         inode, folded, _, _, _, count = hints.get(tail.name, [0] * 6)
         if inode != tail.hint[0]:
             folded = count = 0

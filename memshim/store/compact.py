@@ -3,6 +3,7 @@
 Order: the new snapshot is there before anything old is retired, and nothing is retired that it does not hold.
 """
 
+import contextlib
 import os
 import time
 
@@ -33,7 +34,8 @@ class Compacted:
 def compact(turn: Turn) -> Compacted:
     """Folds every journal into a snapshot, publishes the views, archives silent journals; doing it again changes nothing.
 
-    A crash at any point leaves a store in which every entry is present at least once (the fold counts it once).
+    A crash at any point leaves a store in which every entry is present at least once (the fold counts it once): in a
+    journal, in one on its way to the archive, which everybody reads as well, or in a segment that a head names.
     """
     rechecked = _recheck_archive(turn)
     before = {doc: _standing(turn, doc) for doc in turn.documents()}
@@ -43,8 +45,12 @@ def compact(turn: Turn) -> Compacted:
         save(turn)
     if rechecked:
         files.unlink_quietly(rechecked)
-    archived = _retire(turn)
-    if archived or turn.memory.new:
+    if _retire(turn):
+        turn.memory.read_on()  # where they lie now: what a writer that no lock held off added until they were moved
+        if turn.memory.new:
+            save(turn)
+    archived = _archive(turn)
+    if archived:
         save(turn)  # without the archived journals' places, which every later command would read
     now = time.time()
     history.prune(turn.layout, int(now * 1000))
@@ -63,7 +69,7 @@ def save(turn: Turn, alone: bool = False) -> None:
     memory = turn.memory
     frozen = memory.state.freeze()
     hints = memory.snapshot.journals
-    for name in [n for n in hints if not os.path.exists(turn.layout.path("journals", n))]:
+    for name in [n for n in hints if not os.path.exists(journal.place_of(turn.layout, n))]:
         del hints[name]
     snapshot.save(turn.layout, memory.snapshot, memory.new.values(), frozen, alone)
     memory.new.clear()
@@ -102,44 +108,74 @@ def plan(turn: Turn) -> list[tuple[str, bytes, bytes]]:
 # --- archive ------------------------------------------------------------------------------------------------
 
 
-def _retire(turn: Turn) -> int:
-    """Moves journals that are folded whole and silent for a day to archive/<year-month>/, under their handle lock."""
-    layout, hints = turn.layout, turn.memory.snapshot.journals
+def _retire(turn: Turn) -> bool:
+    """Moves journals that are folded whole and silent for a day out of the writers' way, under their handle lock."""
     now = time.time()
-    silent = [name for name, hint in sorted(hints.items()) if now - hint[4] / 1e9 >= SILENT_S]
+    silent = [name for name, hint in sorted(turn.memory.snapshot.journals.items()) if now - hint[4] / 1e9 >= SILENT_S]
+    silent = [name for name in silent if not name.startswith(journal.ARRIVING)]
     if not silent:
+        return False
+    files.make_folder(turn.layout.path("archive", "arriving"))
+    return any([_retire_one(turn, name) for name in silent])
+
+
+def _retire_one(turn: Turn, name: str) -> bool:
+    """Moves one journal, unless somebody holds it or has written to it.
+
+    Where no lock keeps others off, the name may mean another file by now, a new journal: then that one is moved, and
+    read like any other that arrives.  So no name is used twice, and nothing is concluded from the file that is open.
+    """
+    hints = turn.memory.snapshot.journals
+    path, arrived = journal.place_of(turn.layout, name), f"{journal.ARRIVING}{name[:-4]}.{os.urandom(4).hex()}.log"
+    try:
+        fd = files.open_ours(path)
+    except FileNotFoundError:
+        return False
+    try:
+        if not locks.try_exclusive(fd) or not _unchanged(fd, hints[name]):
+            return False
+        _hide(turn, name[:-4], path)  # first: a journal without this name is no harm, a name without a journal is
+        os.rename(path, journal.place_of(turn.layout, arrived))
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(fd)
+    hints[arrived] = hints[name]
+    return True
+
+
+def _hide(turn: Turn, agent: str, path: str) -> None:
+    """Takes a journal's readable name away; a file of somebody else's that has this name is left."""
+    shown = os.path.join(turn.layout.memory, agent + ".md")
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.stat(shown), os.stat(path)):
+            os.unlink(shown)
+
+
+def _archive(turn: Turn) -> int:
+    """Moves to archive/<year-month>/ what has arrived and been read since: the head holds it whole.  Returns how many.
+
+    Nothing acknowledged is added to a journal that was retired: a writer looks after its fsync whether it still has
+    its name.
+    """
+    layout, hints = turn.layout, turn.memory.snapshot.journals
+    arrived = [name for name in journal.names(layout, journal.ARRIVING) if name in hints]
+    if not arrived:
         return 0
-    month = time.strftime("%Y-%m", time.gmtime(now))
-    places = {name: f"{month}/{name[:-4]}.{hints[name][0]:x}.log" for name in silent}
+    month = time.strftime("%Y-%m", time.gmtime(time.time()))
+    places = {name: f"{month}/{name.removeprefix(journal.ARRIVING)}" for name in arrived}
     files.make_folder(layout.path("archive", month))
     known = files.read(layout.path("archive", "recheck")) or b""
     lines = "".join(f"{place} {hints[name][1]}\n" for name, place in places.items())
     files.replace(layout.path("archive", "recheck"), known + lines.encode(), layout.path("tmp"))
-    moved = sum(_retire_one(turn, name, hints[name], layout.path("archive", places[name])) for name in silent)
-    for folder in (layout.path("archive", month), layout.path("journals")):
+    for name, place in places.items():
+        path = journal.place_of(layout, name)
+        _hide(turn, name.removeprefix(journal.ARRIVING).rsplit(".", 2)[0], path)  # a writer may have shown it again
+        with contextlib.suppress(FileNotFoundError):  # another compactor was faster
+            os.rename(path, layout.path("archive", place))
+    for folder in (layout.path("archive", month), layout.path("archive", "arriving"), layout.path("journals")):
         files.sync_folder(folder)
-    return moved
-
-
-def _retire_one(turn: Turn, name: str, hint: list[int], place: str) -> bool:
-    """Moves one journal, unless somebody holds it or has written to it; what was appended all the same is folded."""
-    path = turn.layout.path("journals", name)
-    if not os.path.exists(path):
-        return False
-    fd = files.open_ours(path)
-    try:
-        if not locks.try_exclusive(fd) or not _unchanged(fd, hint):
-            return False
-        shown = os.path.join(turn.layout.memory, name[:-4] + ".md")
-        if os.path.exists(shown) and os.path.samestat(os.stat(shown), os.fstat(fd)):
-            os.unlink(shown)  # first: a journal without its readable name is no harm, a name without a journal is
-        os.rename(path, place)
-        if not _unchanged(fd, hint):  # an append that no lock held off was acknowledged before the rename
-            for entry in journal.read_rest(place, hint[1]):
-                turn.memory.take(entry)
-        return True
-    finally:
-        os.close(fd)
+    return len(arrived)
 
 
 def _unchanged(fd: int, hint: list[int]) -> bool:

@@ -45,7 +45,7 @@ def everything(turn: "Turn", eraser: "Eraser") -> None:
         for title in list(titles):
             titles.setdefault(eraser.string(title), {}).update(titles.pop(title))
     hints = memory.snapshot.journals
-    for tail in journal.read_tails(layout.path("journals"), {}):
+    for tail in journal.read_tails(layout, {}):
         hints[tail.name] = tail.hint
         for entry in tail.entries:
             memory.take(entry)

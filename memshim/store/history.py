@@ -1,7 +1,8 @@
 """History: every revision that was published or found, and which one is on disk.  Must not know how one came about.
 
     history/<doc>/<time>-<revision>    the text, and the blocks that it consisted of; written before the text is published
-    published/<doc>                    the revision that was last put on disk, and since when it is known to be there
+    published/<doc>                    the revision that was last put on disk, and since when it is known to be there;
+                                       "-" and since when, where the file was removed
 
 A revision that is recorded but not confirmed was planned: a crash may have come before or after it reached the disk.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 30
 KEPT_BYTES = 50_000_000
+_GONE = "-"
 
 
 RACE_MS = 30_000
@@ -104,12 +106,12 @@ class History:
                 self._names = []
         return self._names
 
-    def knows(self, digest: str) -> bool:
-        """Tells whether a text with this revision ever stood in the document, as far as kept."""
-        if any(name.endswith(digest) for name in self.names()):
+    def knows(self, digest: str, since: str = "") -> bool:
+        """Tells whether a text with this revision ever stood in the document (`since` a time), as far as kept."""
+        if any(name.endswith(digest) and name > since for name in self.names()):
             return True
         self._names = None  # what somebody else recorded meanwhile must not be taken for a foreign text
-        return any(name.endswith(digest) for name in self.names())
+        return any(name.endswith(digest) and name > since for name in self.names())
 
     def recent(self, count: int = 30, most: int = 0) -> "Iterator[Revision]":
         """Yields the newest revisions, each text once, newest first; beyond `count` those of the last RACE_MS, `most` in all.
@@ -178,7 +180,17 @@ class History:
 
     @property
     def published(self) -> Published | None:
-        """Returns what was last put on disk, or None where nothing ever was."""
+        """Returns what was last put on disk, or None where nothing ever was, or the file was removed."""
+        noted = self._noted()
+        return noted if noted is not None and noted.revision != _GONE else None
+
+    @property
+    def gone(self) -> str:
+        """Returns since when the document has no file any more, as a time like those of revisions; "" where it never had one."""
+        noted = self._noted()
+        return f"{int(noted.confirmed * 1000) << 16:016x}" if noted is not None and noted.revision == _GONE else ""
+
+    def _noted(self) -> Published | None:
         data = files.read(self._published) or b""
         parts = data.decode("utf-8", "surrogateescape").rstrip("\n").split(" ", 3)
         try:
@@ -186,9 +198,24 @@ class History:
         except (IndexError, ValueError):
             return None
 
-    def plan(self, digest: str, path: str) -> None:
-        """Notes the revision that is about to be put on disk."""
+    def plan(self, digest: str, path: str) -> Published | None:
+        """Notes the revision that is about to be put on disk; returns what had been noted before, for `withdraw`."""
+        before = self._noted()
         self.note(Published(digest, 0, 0, os.path.basename(path)))
+        return before
+
+    def withdraw(self, digest: str, before: Published | None) -> None:
+        """Takes a plan back that came to nothing, unless somebody else has noted something since.
+
+        What stood there before is noted as confirmed now: should another publish come in between, which no lock held
+        off, its text is then at worst one to be published again, never an old one that somebody put back.
+        """
+        planned = self._noted()
+        if planned is None or planned.revision != digest or planned.confirmed:
+            return
+        if before is not None and before.confirmed and before.revision != _GONE:
+            before.confirmed = time.time()
+        self.note(before)
 
     def confirm(self, digest: str, path: str) -> None:
         """Notes that a revision is on disk now, as this file, and durable there ("": as a file that was replaced since)."""
@@ -199,7 +226,7 @@ class History:
         self.note(Published(digest, time.time(), inode, os.path.basename(path)))
 
     def note(self, published: Published | None) -> None:
-        """Notes what is on disk; None: no file any more."""
+        """Notes what is on disk; None: nothing ever was."""
         if published is None:
             files.unlink_quietly(self._published)
             return
@@ -209,8 +236,9 @@ class History:
         files.replace(self._published, data, self.layout.path("tmp"), durable=False)
 
     def forget_published(self) -> None:
-        """Notes that the document has no file any more."""
-        self.note(None)
+        """Notes that the document has no file any more: what is found there later is new, whatever it says."""
+        if self.published is not None:
+            self.note(Published(_GONE, time.time(), 0, ""))
 
 
 def prune(layout: Layout, now_ms: int) -> int:

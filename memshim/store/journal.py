@@ -138,16 +138,14 @@ class Journal:
         return b""
 
     def _open(self) -> int:
-        if self._fd < 0:
+        while self._fd < 0:
             try:
                 self._fd = os.open(self.path, _FLAGS)
             except FileNotFoundError:
-                self._create()
-                self._fd = os.open(self.path, _FLAGS)
-            status = os.fstat(self._fd)
-            self._device, self._inode = status.st_dev, status.st_ino
-            self._end = -1
-            self._show()
+                self._create()  # and if that one is retired before it is opened, another one
+        status = os.fstat(self._fd)
+        self._device, self._inode = status.st_dev, status.st_ino
+        self._end = -1
         return self._fd
 
     def close(self) -> None:
@@ -226,27 +224,48 @@ class Tail:
         self.hint = hint
 
 
-def read_tails(folder: str, hints: "Hints", settle: "Callable[[int], None] | None" = None) -> "Iterator[Tail]":
-    """Yields, for each journal in a folder that has grown or changed, what lies behind its hint.
+ARRIVING = "arriving/"
+"""What begins the name of a journal that was retired, and that no head is known to hold whole yet."""
+
+
+def place_of(layout: Layout, name: str) -> str:
+    """Returns the path of a journal by its tail's name."""
+    return layout.path("archive" if name.startswith(ARRIVING) else "journals", name)
+
+
+def read_tails(layout: Layout, hints: "Hints", settle: "Callable[[int], None] | None" = None) -> "Iterator[Tail]":
+    """Yields, for each journal that has grown or changed, what lies behind its hint; then so for the retired ones that
+    are on their way to the archive: in this order, so that one that is retired just now is met in one place or in both.
 
     A hint is believed only if the bytes before its offset are still the same; otherwise the journal is read whole,
     which costs time and changes nothing (the fold knows what it has seen).  A record that is being written at this
     moment looks like a torn tail and is read next time; `settle` may wait for it.
     """
+    yield from _read_folder(layout, "", hints, settle)
+    yield from _read_folder(layout, ARRIVING, hints, settle)
+
+
+def names(layout: Layout, prefix: str = "") -> list[str]:
+    """Returns the names of the journals, or with `ARRIVING` of those on their way to the archive."""
     try:
-        names = sorted(os.listdir(folder))
+        return sorted(prefix + name for name in os.listdir(place_of(layout, prefix)))
     except FileNotFoundError:
-        return
-    for name in names:
+        return []
+
+
+def _read_folder(
+    layout: Layout, prefix: str, hints: "Hints", settle: "Callable[[int], None] | None"
+) -> "Iterator[Tail]":
+    for name in names(layout, prefix):
         hint = hints.get(name)
-        path = os.path.join(folder, name)
+        path = place_of(layout, name)
         try:
             status = os.stat(path, follow_symlinks=False)
             if hint and hint[0] == status.st_ino and hint[3:5] == [status.st_size, status.st_mtime_ns]:
                 continue
             fd = files.open_ours(path)
         except FileNotFoundError:
-            continue  # retired just now; whoever retired it has folded it
+            continue  # moved just now: it is met in the next folder, or a new head holds it
         except PermissionError as error:
             raise StoreUnusable(f"The journal {path} cannot be read.", f"Try: chmod u+r {path}") from error
         try:

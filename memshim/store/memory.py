@@ -31,7 +31,7 @@ class Memory:
             self.snapshot = snapshot.load(layout)
             self.new: dict[str, Entry] = {}
             self.damage: list[tuple[str, int, int]] = []
-            self._read()
+            self.read_on()
             if snapshot.heads(layout) == self.snapshot.digests:
                 return  # else a compactor may have retired a journal between our looking at the head and at the journals
 
@@ -40,19 +40,22 @@ class Memory:
         """Returns the folded state."""
         return self.snapshot.state
 
-    def _read(self) -> None:
+    def read_on(self) -> None:
+        """Folds in what the journals hold behind the place up to which they were read."""
         hints = self.snapshot.journals
-        tails = list(journal.read_tails(self.layout.path("journals"), hints))
+        tails = list(journal.read_tails(self.layout, hints))
         for tail in tails:
             hints[tail.name] = tail.hint
         entries = [entry for tail in tails for entry in tail.entries]
-        self.damage = [(tail.name, start, end) for tail in tails for start, end in tail.damage]
-        for entry in self.state.apply(entries, self.snapshot.past):
-            self.new[entry.id] = entry
+        self.damage += [(tail.name, start, end) for tail in tails for start, end in tail.damage]
+        self._fold(entries)
 
     def take(self, entry: Entry) -> None:
         """Folds in an entry that was appended just now."""
-        for new in self.state.apply([entry], self.snapshot.past):
+        self._fold([entry])
+
+    def _fold(self, entries: list[Entry]) -> None:
+        for new in self.state.apply(entries, self.snapshot.past):
             self.new[new.id] = new
         self._views.clear()
 

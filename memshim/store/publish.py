@@ -146,18 +146,17 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     view = turn.memory.view(doc)
     path = turn.layout.document(name)
     revision = history.record(view, now_ms())
-    before = history.published
-    history.plan(revision, path)
+    before = history.plan(revision, path)
     aside = _write_aside(turn, doc, path, view.text)
     try:
         displaced = _swap(aside, path, data)
     except (FileExistsError, FileNotFoundError):  # made or removed in between
         files.unlink_quietly(aside)
-        history.note(before)
+        history.withdraw(revision, before)
         return False
     except DocumentUnusable as error:  # a link, a folder or unreadable since a moment ago: not ours to replace
         files.exchange(aside, path)  # what comes out now is looked at like any other version
-        history.note(before)
+        history.withdraw(revision, before)
         raise DocumentUnusable(f"{path} became something else while it was written.", error.hint) from error
     files.sync_folder(turn.layout.root)
     history.confirm(revision, path)

@@ -69,7 +69,7 @@ def rebuild(layout: Layout) -> int:
     state, past = State(), Past(layout, [], [])
     new = state.apply(entries.values(), past)
     frozen = state.freeze()
-    hints = {tail.name: tail.hint for tail in journal.read_tails(layout.path("journals"), {})}
+    hints = {tail.name: tail.hint for tail in journal.read_tails(layout, {})}
     snapshot.save(layout, Snapshot(state, past, hints, old), new, frozen)
     return len(new)
 

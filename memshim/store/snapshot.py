@@ -8,6 +8,7 @@
 Order: the new head is there before the old one goes, and a reader that finds both unites them.
 """
 
+import contextlib
 import os
 import time
 from hashlib import sha256
@@ -218,6 +219,7 @@ def save(
     digest = sha256(data).hexdigest()[:32]
     path = layout.path("snapshots", digest)
     if snapshot.digests != [digest]:
+        _keep(layout, past)
         files.replace(path, data, layout.path("tmp"))
         files.sync_folder(layout.path("entries"))
         files.sync_folder(layout.path("blocks"))
@@ -259,6 +261,16 @@ def _both(one: bytes, other: bytes) -> bytes:
     return encode_facts(facts)
 
 
+def _keep(layout: Layout, past: Past) -> None:
+    """Makes sure that every segment that a new head will name is there, and stays: nobody clears what is new."""
+    for shelf, rows in (("entries", past.entries), ("blocks", past.blocks)):
+        for name, *_ in rows:
+            try:
+                os.utime(layout.path(shelf, name))
+            except FileNotFoundError as error:  # this process slept for an hour, and no lock held others off
+                raise StoreUnusable("The store was compacted by others meanwhile.", "Run the command again.") from error
+
+
 def _outdate(path: str) -> None:
     """Starts the time after which a file that no head names may go."""
     if os.path.exists(path):
@@ -276,7 +288,8 @@ def clear_unnamed(layout: Layout, snapshot: Snapshot, now: float) -> int:
         for item in os.scandir(path) if os.path.isdir(path) and not os.path.islink(path) else ():
             if item.name in named or item.name.startswith("publish.") or not item.is_file(follow_symlinks=False):
                 continue
-            if now - item.stat(follow_symlinks=False).st_mtime > KEPT_S:
-                files.unlink_quietly(item.path)
-                gone += 1
+            with contextlib.suppress(FileNotFoundError):  # a temporary file: its command is through with it
+                if now - item.stat(follow_symlinks=False).st_mtime > KEPT_S:
+                    os.unlink(item.path)
+                    gone += 1
     return gone

@@ -8,6 +8,7 @@ import time
 
 from memshim.disk import files
 from memshim.errors import DocumentUnusable
+from memshim.store import journal
 from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
 from memshim.text.view import readable
 
@@ -90,7 +91,7 @@ def damage(memory: "Memory") -> int:
     """Returns in how many places of journals there is no record, apart from what may be an append under way."""
     places = 0
     for name, _, end in memory.damage:
-        path = memory.layout.path("journals", name)
+        path = journal.place_of(memory.layout, name)
         places += not (os.path.exists(path) and end >= os.path.getsize(path))
     return places
 

@@ -5,13 +5,16 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from racing import Racer, entries_shown, make_old, race, started, take_locks_off, verify_sound, verify_whole
 
 from memshim import Store
 from memshim.disk import files
-from memshim.store import adopt, history, publish, snapshot
+from memshim.errors import StoreUnusable
+from memshim.store import adopt, history, publish, segment, snapshot
+from memshim.store.journal import Journal
 from memshim.store.turn import open_turn
 
 
@@ -179,6 +182,201 @@ def test_a_compactor_that_slept_for_hours_clears_nothing_that_others_made(
     ann.compact()
     assert ann.read().text == "- one\n- two\n"
     verify_sound(store_dir)
+
+
+def test_a_journal_that_takes_the_place_of_one_that_another_compactor_retired_is_kept(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    one, two, ann = (Store.open(store_dir, agent=name) for name in ("one", "two", "ann"))
+    first = ann.append("- before")
+    one.compact()
+    make_old(store_dir, "ann")
+    acknowledged = []
+    rename = os.rename
+
+    def renaming(source: str, target: str) -> None:
+        if source.endswith("journals/ann.log"):
+            monkeypatch.setattr(os, "rename", rename)
+            assert two.compact().archived == 1
+            acknowledged.append(ann.append("- in a new journal", publish=False))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", renaming)
+    one.compact()
+    assert len(acknowledged) == 1
+    for _ in range(2):
+        shown = entries_shown(store_dir)
+        assert (shown[first], shown[acknowledged[0]]) == (1, 1)
+        one.compact()
+    assert len(list((store_dir / ".memshim" / "archive").glob("*/ann.*"))) == 2
+    verify_sound(store_dir)
+
+
+def test_an_append_just_before_the_retirement_survives_a_compactor_that_dies_right_after_it(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    store, ann = Store.open(store_dir), Store.open(store_dir, agent="ann")
+    ann.append("- before")
+    store.compact()
+    make_old(store_dir, "ann")
+    acknowledged = []
+    rename = os.rename
+
+    def renaming(source: str, target: str) -> None:
+        if not source.endswith("journals/ann.log"):
+            return rename(source, target)
+        acknowledged.append(ann.append("- just in time", publish=False))
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", renaming)
+    with pytest.raises(KeyboardInterrupt):
+        store.compact()
+    monkeypatch.setattr(os, "rename", rename)
+    assert entries_shown(store_dir)[acknowledged[0]] == 1
+    assert store.compact().archived == 1
+    assert entries_shown(store_dir)[acknowledged[0]] == 1
+    verify_sound(store_dir)
+
+
+def test_a_readable_name_that_comes_back_while_its_journal_is_retired_goes_with_it(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, shown = Store.open(store_dir, agent="ann"), store_dir / "memory" / "ann.md"
+    store.append("- before")
+    store.compact()
+    make_old(store_dir, "ann")
+    rename = os.rename
+
+    def renaming(source: str, target: str) -> None:
+        if source.endswith("journals/ann.log"):
+            os.link(source, shown)  # as a writer does that had opened it before
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", renaming)
+    assert store.compact().archived == 1
+    assert not shown.exists()
+    verify_sound(store_dir)
+
+
+def test_a_journal_that_is_retired_before_its_writer_opens_it_is_made_anew(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, create = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="bob"), Journal._create
+
+    def creating(self: Journal) -> None:
+        create(self)
+        monkeypatch.setattr(Journal, "_create", create)
+        other.compact()
+        make_old(store_dir, "ann")
+        assert other.compact().archived == 1
+
+    monkeypatch.setattr(Journal, "_create", creating)
+    id_ = one.append("- one")
+    assert entries_shown(store_dir)[id_] == 1
+    verify_sound(store_dir)
+
+
+def test_a_publish_that_came_to_nothing_does_not_undo_what_another_has_noted(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    ann, bob = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="bob")
+    ann.append("- one", publish=False)
+    link, withdraw, noted = os.link, history.History.withdraw, []
+
+    def linking(source: str, target: str) -> None:
+        if target.endswith("MEMORY.md"):
+            monkeypatch.setattr(os, "link", link)
+            assert bob.publish()
+        link(source, target)
+
+    def withdrawing(self: history.History, *args: Any) -> None:
+        withdraw(self, *args)
+        noted.append(self.published is not None and self.published.confirmed > 0)
+
+    monkeypatch.setattr(os, "link", linking)
+    monkeypatch.setattr(history.History, "withdraw", withdrawing)
+    assert ann.publish()
+    assert noted == [True]
+
+
+def test_what_was_forgotten_stays_so_where_the_note_of_its_publication_is_gone(store_dir: Path) -> None:
+    store = Store.open(store_dir)
+    store.append("- kept")
+    id_ = store.append("- passing")
+    (block,) = store.memory().entry(id_).new_blocks()  # type: ignore[union-attr]
+    with store.turn() as turn:  # recorded, and not published yet
+        turn.record("forget", "ann", [{"op": "remove", "doc": "MEMORY.md", "targets": [block[2]]}])
+    (note,) = (store_dir / ".memshim" / "published").iterdir()
+    note.unlink()
+    store.compact()
+    assert (store_dir / "MEMORY.md").read_text() == "- kept\n"
+
+
+def test_a_topic_file_that_is_put_back_after_its_deletion_is_new_text(store_dir: Path) -> None:
+    store, topic = Store.open(store_dir), store_dir / "topic.md"
+    store.append("- known", doc="topic.md")
+    before = topic.read_bytes()
+    topic.unlink()
+    store.compact()
+    assert "topic.md" not in store.memory().documents().values()
+    topic.write_bytes(before)
+    store.compact()
+    assert topic.read_bytes() == before == store.read("topic.md").data
+
+
+def test_a_compactor_that_slept_for_hours_makes_no_head_of_what_others_cleared(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_locks_off(monkeypatch)
+    ann, bob = Store.open(store_dir, agent="ann"), Store.open(store_dir, agent="bob")
+    kept = [ann.append("- one")]
+    ann.compact()
+    kept.append(ann.append("- two"))
+    save = snapshot.save
+
+    def late(*args: Any) -> str:
+        monkeypatch.setattr(snapshot, "save", save)
+        for n in range(segment.FAN):  # so many that segments are merged, and the first is named by no head any more
+            kept.append(bob.append(f"- of bob {n}"))
+            bob.compact()
+        past = time.time() - 2 * 3600
+        for folder in ("entries", "blocks", "snapshots"):
+            for path in (store_dir / ".memshim" / folder).glob("*"):
+                os.utime(path, (past, past))
+        bob.compact()
+        return save(*args)
+
+    monkeypatch.setattr(snapshot, "save", late)
+    with pytest.raises(StoreUnusable, match="by others meanwhile"):
+        ann.compact()
+    ann.compact()
+    shown = entries_shown(store_dir)
+    assert [shown[id_] for id_ in kept] == [1] * len(kept)
+    verify_sound(store_dir)
+
+
+def test_a_temporary_file_that_goes_while_a_compactor_looks_is_none_of_its_business(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, passing = Store.open(store_dir), store_dir / ".memshim" / "tmp" / "passing"
+    store.append("- one")
+    passing.touch()
+    scandir = os.scandir
+
+    def scanning(path: str) -> Any:
+        if path != str(passing.parent):
+            return scandir(path)
+        found = list(scandir(path))
+        passing.unlink()
+        return found
+
+    monkeypatch.setattr(os, "scandir", scanning)
+    store.compact()
+    assert not passing.exists()
 
 
 def test_the_patch_reaches_every_lock(store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,10 +169,10 @@ def test_a_journal_edited_by_hand_after_folding_shows_the_same_and_is_reported(s
 
 
 def test_only_what_lies_behind_a_hint_is_read_unless_the_bytes_before_it_are_others(store, registered):
-    folder, hints = store.layout.path("journals"), {}
+    hints = {}
 
     def read():
-        tails = list(read_tails(folder, hints))
+        tails = list(read_tails(store.layout, hints))
         hints.update({tail.name: tail.hint for tail in tails})
         return [[e.id for e in tail.entries] for tail in tails]
 
