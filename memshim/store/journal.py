@@ -84,7 +84,8 @@ class Journal:
                 if size < 0:
                     self.close()  # retired between opening and locking: go on in a new one
                     continue
-                data = self._catch_up(fd, size) if size != self._end else b""
+                fresh = size != self._end
+                data = self._catch_up(fd, size) if fresh else b""
                 last = self._last
                 done: list[tuple[str, str]] = []
                 for form, texts, time, id in rows:
@@ -106,8 +107,8 @@ class Journal:
                 again, names = self._look()
                 if again >= 0:
                     self._end, self._last = size + len(data), last
-                    if names < 2:
-                        self._show()
+                    if fresh or names < 2:
+                        self._show()  # not before the lock is had: whoever retires the journal takes this name away first
                     return done
                 self.close()  # retired while we wrote, so no lock held it: write the same entries once more
                 rows = [(form, texts, *known) for (form, texts, _, _), known in zip(rows, done, strict=True)]
