@@ -10,9 +10,13 @@ from memshim.text.merge.settle import Clash, Settled
 from memshim.text.merge.versions import Versions
 from memshim.text.merge.weave import Weave
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def attempt(versions: Versions, ours: bytes, theirs: bytes, forced: tuple[int, int] | None = None) -> Merged:
-    """Merges two versions. Lines `forced` of the base, and what is inserted at their ends, come as a conflict."""
+
+def attempt(versions: Versions, ours: bytes, theirs: bytes, forced: "Sequence[tuple[int, int]]" = ()) -> Merged:
+    """Merges two versions. Ranges of the base that are `forced`, with what is inserted at their ends, are conflicts."""
     if ours == theirs or theirs == versions.base:
         return Merged(ours, [], [])
     if ours == versions.base:
@@ -38,19 +42,19 @@ def changed(flags: list[bool]) -> bool:
 
 
 def woven(
-    ours: Side, theirs: Side, eol: bytes, forced: tuple[int, int] | None
+    ours: Side, theirs: Side, eol: bytes, forced: "Sequence[tuple[int, int]]"
 ) -> tuple[list[list[bytes] | Clash], list[Settled]]:
     """Weaves the lines, and checks that no new line is missing.
 
     If one is, it lets what both added come twice (a part of it may have got into a clash); if that does not help, all
-    is one conflict. So nothing is gone, whatever the weave does. Lines `forced` of the base are to be a conflict.
+    is one conflict. So nothing is gone, whatever the weave does. Ranges `forced` of the base are to be conflicts.
     """
     base = ours.base.lines
     new = (set(ours.lines) | set(theirs.lines)) - set(base)
     for twice in (False, True):
         weave = Weave(ours, theirs, eol)
         weave.run(forced, twice=twice)
-        if forced and not any(isinstance(part, Clash) and part.is_real() for part in weave.parts):
+        if forced and not any(isinstance(part, Clash) for part in weave.parts):
             break
         if not missing(new, weave):
             return weave.parts, weave.settled

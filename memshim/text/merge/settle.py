@@ -53,10 +53,6 @@ class Clash:
         self.ours = ours
         self.theirs = theirs
 
-    def is_real(self) -> bool:
-        """Tells whether each of the three texts differs from the others."""
-        return not (self.base == self.ours or self.base == self.theirs or self.ours == self.theirs)
-
 
 def settle(base: bytes, ours: bytes, theirs: bytes) -> Settled | None:
     """Settles two different edits of one text, or says by None that somebody has to be asked.

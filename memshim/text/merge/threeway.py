@@ -3,6 +3,7 @@
 What does not hold is a conflict.
 """
 
+from memshim.text.diff import matching
 from memshim.text.merge.attempt import attempt
 from memshim.text.merge.result import Merged, MergeLimitError
 from memshim.text.merge.settle import LONG, says, weight
@@ -35,7 +36,7 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     merged = attempt(versions, ours, theirs)
     if merged.text not in (ours, theirs) and not merged.conflicts:
         twice = doubled(versions, ours, theirs, merged)
-        merged = attempt(versions, ours, theirs, twice) if twice else merged
+        merged = attempt(versions, ours, theirs, [twice]) if twice else merged
     if not merged.conflicts:
         merged = stable(versions, ours, theirs, merged)
     merged.unrelated = unrelated(versions, ours, theirs)
@@ -87,8 +88,10 @@ def stable(versions: Versions, ours: bytes, theirs: bytes, merged: Merged) -> Me
                 tried.append(Merged(other.text, [], merged.settled))
     _, mine, yours, eol = versions.three(ours, theirs)
     new = versions.of(merged.text, eol).side
-    ranges = [differing(mine.side, yours.side, new, versions.of(other.text, eol).side) for other in different]
-    return attempt(versions, ours, theirs, (min(low for low, _ in ranges), max(high for _, high in ranges)))
+    ranges: list[tuple[int, int]] = []
+    for other in different:
+        ranges += differing(mine.side, yours.side, new, versions.of(other.text, eol).side)
+    return attempt(versions, ours, theirs, ranges or [(0, len(new.base.lines))])
 
 
 def said(text: bytes) -> list[bytes]:
@@ -96,16 +99,25 @@ def said(text: bytes) -> list[bytes]:
     return [line.rstrip() for line in text.split(b"\n") if line.strip()]
 
 
-def differing(ours: "Side", theirs: "Side", new: "Side", again: "Side") -> tuple[int, int]:
-    """Returns the lines of the base that hold all in which two results differ, and where it came from."""
-    one, two = new.keys, again.keys
-    size = min(len(one), len(two))
-    top = next((n for n in range(size) if one[n] != two[n]), size)
-    end = next((n for n in range(size - top) if one[-1 - n] != two[-1 - n]), size - top)
-    keys = {key for key, _ in new.count.items() ^ again.count.items() if key}
-    (low, _), (_, high) = new.place(top), new.place(len(one) - end)
-    first, stop = around((ours, theirs, new), keys) or (low, high)
-    return min(low, first), max(low, high, stop)
+def differing(ours: "Side", theirs: "Side", new: "Side", again: "Side") -> list[tuple[int, int]]:
+    """Returns the lines of the base where two results differ, each with the places where that came from.
+
+    Where a line came from is told of lines only that the base and the sides have once.
+    """
+    found = []
+    i = j = 0
+    for x, y, n in [*matching(new.lines, again.lines), (len(new.lines), len(again.lines), 0)]:
+        if x > i or y > j:
+            keys = {
+                key
+                for key in new.keys[i:x] + again.keys[j:y]
+                if key and max(side.count[key] for side in (ours, theirs)) < 2
+            }
+            (low, _), (_, high) = new.place(i), new.place(x)
+            first, stop = around((ours, theirs, new), keys) or (low, high)
+            found.append((min(low, first), max(low, high, stop)))
+        i, j = x + n, y + n
+    return found
 
 
 def around(sides: "Sequence[Side]", keys: set[bytes]) -> tuple[int, int] | None:

@@ -10,6 +10,10 @@ from memshim.text.merge.settle import Clash, Settled, is_placeholder, layout, sa
 from memshim.text.merge.twice import once, removed
 from memshim.text.merge.union import Union, is_inside
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Region:
     """Holds operations of both sides that belong together, and the lines that they are about."""
@@ -64,16 +68,15 @@ class Weave:
         self.closed: set[int] = set()
         self.fenced: list[bool] = []
 
-    def run(self, forced: tuple[int, int] | None = None, *, twice: bool = False) -> None:
+    def run(self, forced: "Sequence[tuple[int, int]]" = (), *, twice: bool = False) -> None:
         """Weaves; where whole blocks turn out to clash, it weaves again around them.
 
-        Lines `forced` of the base clash anyway. With `twice`, what both added at different places may come twice.
+        Ranges `forced` of the base clash anyway. With `twice`, what both added at different places may come twice.
         """
         self.ours.refine(self.theirs)
         self.theirs.refine(self.ours)
-        if forced:
-            self.forced = [self.base.whole(*forced)]
-            self.closed.add(self.forced[0][1])
+        self.forced = sorted({self.base.whole(low, high) for low, high in forced})
+        self.closed.update(stop for _, stop in self.forced)
         moved = removed(self.ours, self.theirs) + removed(self.theirs, self.ours)
         if not twice:
             once(self.ours, self.theirs, self.eol)
@@ -119,7 +122,8 @@ class Weave:
             if clash or lost:
                 base = self.base.lines[region.low : region.high]
                 ours_, theirs_ = self.ours.lines[region.o : region.right], self.theirs.lines[region.t : region.wrong]
-                self.parts.append(Clash(base, ours_, theirs_))
+                real = not (ours_ == theirs_ or base in (ours_, theirs_))
+                self.parts.append(Clash(base, ours_, theirs_) if real else theirs_ if base == ours_ else ours_)
             b, o, t = region.high, region.right, region.wrong
         self.stable(b, len(self.base.lines), o, t)
         return found
