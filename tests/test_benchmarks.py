@@ -52,3 +52,11 @@ def test_hooks_prints_a_table_for_every_figure(tmp_path: Path) -> None:
     assert len(re.findall(r"(?m)^  Bash, .* \d+\.\d\d \(.*<= [\d.]+: ", done.stdout)) == 9, done.stdout
     assert re.search(r"(?m)^  edit of a memory, no daemon .* \d+\.\d\d \(.*<= 5\.0: ", done.stdout), done.stdout
     assert list(tmp_path.glob("memshim-bench-*")) == []
+
+
+def test_reading_prints_a_row_for_every_command(tmp_path: Path) -> None:
+    done = core(tmp_path, program="reading.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("log -n 20", "blame"):
+        assert re.search(rf"(?m)^  {name} .* \d+\.\d\d \(.*<= 5\.0: ", done.stdout), done.stdout
+    assert list(tmp_path.glob("memshim-bench-*")) == []

@@ -3,9 +3,12 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 @contextlib.contextmanager
@@ -20,6 +23,8 @@ def paged() -> "Iterator[None]":
     if not sys.stdout.isatty() or not program or program == ["cat"] or shutil.which(program[0]) is None:
         yield
         return
+    import subprocess  # not where nothing is paged: it costs as much as the log itself
+
     sys.stdout.flush()
     environment = {"LESS": "FRX", "LESSCHARSET": "utf-8", **os.environ}
     pager = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE, env=environment)

@@ -1,7 +1,6 @@
 """Times as people type and read them.  Must not know what happened at them."""
 
 import time
-from datetime import datetime
 
 from memshim.errors import BadInput
 
@@ -14,6 +13,8 @@ def moment(text: str) -> int:
 
     Raises BadInput for what is none.
     """
+    from datetime import datetime
+
     bare = text.strip().removesuffix("ago").strip()
     number, unit = bare[:-1].strip(), bare[-1:]
     if number.isascii() and number.isdigit() and unit in _UNITS:

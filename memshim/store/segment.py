@@ -94,9 +94,10 @@ class Segment:
         rows = array("Q", self._map[self._index : self._index + self.count * _ROW])
         if sys.byteorder == "little":
             rows.byteswap()
-        offsets = sorted(zip(rows[2::4], rows[3::4], strict=True), reverse=True)
-        for offset, length in offsets:
-            yield self._map[offset : offset + length]
+        end = self._index
+        for offset in sorted(rows[2::4], reverse=True):  # one stands behind the other
+            yield self._map[offset:end]
+            end = offset
 
     def intact(self) -> bool:
         """Tells whether the bytes are those that were written."""
