@@ -31,7 +31,7 @@ class StandIn:
         self.session = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
         self.mem = places(home)["<MEM>"] / "MEMORY.md"
         self.wrote: list[str] = []
-        self.refused = 0
+        self.refused = self.ambiguous = 0
 
     # -- what the hook is told -------------------------------------------------------------------------------
 
@@ -79,8 +79,10 @@ class StandIn:
         self.told("plain", "PreToolUse", "Edit", call, tool_input=asked)
         text = self.mem.read_text()
         if text.count(old) != 1:
-            raise SystemExit(f"{self.name}: {old!r} is there {text.count(old)} times:\n{text}")
+            self.ambiguous += 1  # the client refuses it, and so does nobody merge it
+            return
         self.replace(text.replace(old, new))
+        self.wrote.append(line)
         said = {"filePath": str(self.mem), "oldString": old, "newString": new, "originalFile": text}
         self.told("plain", "PostToolUse", "Edit", call, tool_input=asked, tool_response=said)
 
@@ -90,6 +92,7 @@ class StandIn:
         text = seen.replace("END\n", f"{line}\nEND\n")
         asked = {"file_path": str(self.mem), "content": text}
         self.told("writes", "PreToolUse", "Write", call, tool_input=asked)
+        self.wrote.append(line)
         before = self.mem.read_text()
         if before != seen:
             self.refused += 1
@@ -106,9 +109,11 @@ class StandIn:
         self.told("writes", "PostToolUse", "Bash", call, tool_input=asked)
 
     def echo(self, line: str) -> None:
+        self.wrote.append(line)
         self.shell(f"echo '{line}' >> {self.mem}")
 
     def sed(self, line: str) -> None:
+        self.wrote.append(line)
         self.shell(f"sed -i 's/^END$/{line}\\nEND/' {self.mem}")
 
 
@@ -123,8 +128,8 @@ def main() -> None:
         line = f"- line {n} of {name}"
         assert re.fullmatch(r"- line \d+ of \w+", line)
         getattr(agent, agent.random.choice(ways.split(",")))(line)
-        agent.wrote.append(line)
-    print(json.dumps({"wrote": agent.wrote, "refused": agent.refused, "seconds": time.monotonic() - begun}))
+    told = {"wrote": agent.wrote, "refused": agent.refused, "ambiguous": agent.ambiguous}
+    print(json.dumps({**told, "seconds": time.monotonic() - begun}))
 
 
 if __name__ == "__main__":
