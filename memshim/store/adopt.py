@@ -99,6 +99,7 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
         path = turn.layout.document(turn.name(doc))
         history.confirm(published.revision, path)  # a crash came after it had reached the disk
+    turn.written = written
     foreign, base = base_of(turn, doc, data, written)
     if foreign and turn.under_way:
         turn.deferred.add(doc)  # most likely a tool's whose call has not told yet; it is looked at again

@@ -131,11 +131,9 @@ def rule(turn: "Turn", memory: "Memory", view: "View", pieces: "list[Piece]", ba
     """
     if not pieces:
         return Ruling({}, [])
-    published = turn.history(view.doc).published
     if foreign and _pattern(memory, base) >= PATTERN:
         return _left_removed(view, pieces, "pattern")
-    stood = published is not None and published.confirmed and time.time() - published.confirmed >= RACE_S
-    again = [p for p in pieces if stood and _was_saved(memory, p)]
+    again = [p for p in pieces if _stood(turn, view.doc) and _was_saved(memory, p)]
     kept = note(view.doc, [p for p in pieces if p not in again])
     left = _left_removed(view, again, "again")
     return Ruling({**kept.extra, **left.extra}, [*kept.ops, *left.ops])
@@ -152,6 +150,14 @@ def _blocks(piece: "Piece") -> "Iterator[tuple[str, str]]":
     """Yields the blocks that a piece shows, each with its author."""
     for n, block in enumerate(piece.ids):
         yield block, piece.agents[min(n, len(piece.agents) - 1)] if piece.agents else ""
+
+
+def _stood(turn: "Turn", doc: str) -> bool:
+    """Tells whether what has been overwritten had stood on disk for RACE_S; a version that came just before had not."""
+    published = turn.history(doc).published
+    if doc in turn.standing or published is None or not published.confirmed:
+        return False
+    return (turn.written or time.time()) - published.confirmed >= RACE_S
 
 
 def _was_saved(memory: "Memory", piece: "Piece") -> bool:
