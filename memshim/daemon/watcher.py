@@ -268,6 +268,8 @@ class Watcher:
         wait = max(turn.wait, turn.under_way if turn.deferred or store.versions.ready else 0)
         if wait:  # MEMORY.md is missing or empty, or an agent's tool has not told yet: a writer may be in the middle
             store.since, store.not_before = time.monotonic(), time.monotonic() + wait
+        if turn.behind:
+            store.since = store.since or time.monotonic()
         if changed:
             store.compact_at = time.monotonic() + QUIET_S
             self._changed(store.layout.root)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 TOOLS_S = 0.5
-ROUNDS = 200
-"""How often one publish starts again because somebody else writes at the same time; the next command goes on."""
+ROUNDS, ROUNDS_S = 200, 5.0
+"""How often, and for how long, one publish starts again because somebody else writes at the same time; the next goes on."""
 
 
 def patiently(turns: "Callable[[], AbstractContextManager[Turn]]", work: "Callable[[Turn], T]") -> "tuple[Turn, T]":
@@ -101,6 +101,7 @@ def publish(turn: Turn, doc: str, name: str) -> None:
             continue
         if _put(turn, doc, name, data):
             return
+    turn.behind = True
     turn.notes.append(f"{name} is being rewritten all the time; the next memshim command goes on publishing it.")
 
 

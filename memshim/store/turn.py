@@ -44,6 +44,7 @@ class Turn:
         self.erasing = False
         self.reclaimed: set[str] = set()
         self.standing: dict[str, bytes] = {}
+        self.behind = False  # somebody wrote all the time, so a document is not up to date
         self.written = 0.0  # when the version that is being taken in was written, 0: just now
         self.earlier: Callable[[], None] = lambda: None
         self._histories: dict[str, History] = {}
