@@ -244,6 +244,7 @@ def wheels(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(400)  # three environments are built, and pip takes its time on a busy machine
 def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools: Path) -> None:
     source = tmp_path / "a folder with spaces" / "memshim"
     source.mkdir(parents=True)

@@ -14,8 +14,10 @@ def protection(cwd: str) -> tuple[bool, str, str]:
     The command is empty where there is nothing to mend, or nothing that a command could.
     """
     found: list[settings.Change] = []
+    paths: dict[str, str] = {}
     for scope in settings.SCOPES:
-        path = settings.path_of(scope, cwd)
+        paths.setdefault(settings.path_of(scope, cwd), scope)  # in the home folder the project's file is the user's
+    for path, scope in paths.items():
         try:
             text = jsonfile.read(path) or b""
             holds = jsonfile.parsed(path, text)

@@ -136,6 +136,15 @@ def test_hooks_whose_target_is_gone(guarded_home: Path, scope: str, monkeypatch:
     assert protection.protection(".") == (False, f"The hooks in {path} call a memshim that is gone.", mend)
 
 
+def test_in_the_home_folder_the_projects_settings_are_the_users(
+    guarded_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR")
+    install(guarded_home / ".claude" / "settings.json")
+    assert settings.path_of("project", str(guarded_home)) == settings.path_of("user", str(guarded_home))
+    assert protection.protection(str(guarded_home))[0]
+
+
 def test_hooks_that_are_switched_off(user: Path) -> None:
     user.write_text(json.dumps({**json.loads(user.read_text()), "disableAllHooks": True}))
     safe, why, mend = protection.protection(".")
