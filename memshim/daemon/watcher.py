@@ -12,7 +12,7 @@ import time
 from memshim.daemon import events
 from memshim.daemon.ears import LOST
 from memshim.daemon.versions import Version, Versions
-from memshim.disk import incidents
+from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, is_document, state_home
 from memshim.errors import LockTimeout, MemshimError
 from memshim.store import adopt, compact, publish, registry
@@ -280,7 +280,7 @@ class Watcher:
             waiting = store.versions.take()
         try:
             for version in waiting if not turn.under_way else ():
-                _take_version(turn, version)
+                _take_version(turn, version, later=self._stopping)
         finally:  # what could not be taken in, on a full disk for example, is kept for the next turn
             with self._wake:
                 store.versions.put_back([version for version in waiting if version.fd >= 0])
@@ -291,15 +291,21 @@ def _published(turn: "Turn", doc: str) -> str:
     return published.revision if published is not None else ""
 
 
-def _take_version(turn: "Turn", version: Version) -> None:
-    """Takes in a version that stood under a document's name, however shortly; one that is known says nothing."""
+def _take_version(turn: "Turn", version: Version, later: bool) -> None:
+    """Takes in a version that stood under a document's name, however shortly; one that is known says nothing.
+
+    With `later`, because we are to end, it is put where the next command looks for such versions.
+    """
     doc = next((doc for doc, name in turn.documents().items() if name == version.name), None)
     found = version.read()
     if found is not None and doc is not None:
         data, written = found
         if (data or version.name != INDEX) and not turn.history(doc).knows(revision_of(data)):
-            adopt.adopt_text(turn, doc, data, written)
-            turn.standing[doc] = data
+            if later:
+                files.create(turn.aside_name(doc), data)
+            else:
+                adopt.adopt_text(turn, doc, data, written)
+                turn.standing[doc] = data
     version.close()
 
 

@@ -193,3 +193,15 @@ def test_nothing_stays_open_that_nobody_asked_for(watcher, watched):
     renamed(watched / "MEMORY.md", START + b"- mine\n")
     assert until(lambda: adopted(watched))
     assert len(os.listdir("/proc/self/fd")) < before + 450
+
+
+def test_versions_that_wait_when_it_ends_are_kept_for_the_next_command(watched):
+    from memshim.daemon.versions import Version
+    from memshim.daemon.watcher import _take_version
+
+    old = watched / "old.tmp"
+    old.write_bytes(START + b"- waiting\n")
+    store = Store.open(watched)
+    with store.turn() as turn:
+        _take_version(turn, Version("MEMORY.md", os.open(old, os.O_RDONLY), 0.0), later=True)
+    assert b"- waiting" in store.read().data.split(b"\n")
