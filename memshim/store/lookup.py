@@ -27,8 +27,9 @@ def entry(memory: Memory, name: str) -> "Entry":
         found = memory.entry(digits)
         matches = [found] if found is not None else []
     else:
-        matches = [e for e in memory.entries() if e.id.endswith(digits)]
-        matches = matches or [e for e in memory.entries() if e.id.startswith(digits)]
+        ids = list(memory.ids())
+        names = [i for i in ids if i.endswith(digits)] or [i for i in ids if i.startswith(digits)]
+        matches = [e for e in map(memory.entry, sorted(set(names), reverse=True)) if e is not None]
     if not matches:
         raise NotFound(f"There is no entry {name}", "memshim log prints the ids.")
     if len(matches) > 1:

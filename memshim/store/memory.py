@@ -107,6 +107,12 @@ class Memory:
                 last = entry.id
                 yield entry
 
+    def ids(self) -> "Iterator[str]":
+        """Yields the id of every entry, in no order; reads no entry."""
+        yield from self.new
+        for row in self.snapshot.past.entries:
+            yield from self.snapshot.past.segment("entries", row[0]).keys()
+
     def heads(self) -> "Iterator[Head]":
         """Yields what can be told of every entry without reading it whole, newest first: for counting many."""
         import heapq

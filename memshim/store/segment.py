@@ -54,6 +54,12 @@ class Segment:
         at = self._index + n * _ROW
         return self._map[at : at + 16].hex()
 
+    def keys(self) -> "Iterator[str]":
+        """Yields every id, in order."""
+        rows = self._map[self._index : self._index + self.count * _ROW]
+        for at in range(0, len(rows), _ROW):
+            yield rows[at : at + 16].hex()
+
     def value(self, n: int) -> bytes:
         """Returns the n-th record."""
         at = self._index + n * _ROW + 16
