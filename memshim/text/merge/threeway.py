@@ -46,8 +46,12 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
 def unrelated(versions: Versions, ours: bytes, theirs: bytes) -> bool:
     """Tells whether no line with words of the base is on a side, not even edited, though all three have some."""
     base, one, two, _ = versions.three(ours, theirs)
-    told = [key for key in base.base.keys if says(key)]
-    if not told or any(key in version.side.count for key in told for version in (one, two)):
+    keys = base.base.keys
+    for version in (one, two):
+        if any(says(key) for n, key in enumerate(keys) if key and n not in version.side.taken):
+            return False
+    told = {key for key in keys if says(key)}
+    if not told or told & one.side.count.keys() or told & two.side.count.keys():
         return False
     for side in (one.side.again(), two.side.again()):
         side.refine(None)
