@@ -134,19 +134,36 @@ def changed(place: Place, event: Changed) -> list[str]:
             had = mine.text()
             guesses = left = provisional.guesses(turn, doc, after)
             old = _revision(place, turn, doc, before) if before is not None else b""
+            untold = bool(turn.under_way) and not guesses and not turn.history(doc).knows(revision_of(old))
             if before is not None:
                 left = provisional.account_for(turn, doc, old, guesses)
-            base = had if event.old is None else old
+            view = turn.memory.view(doc)
+            base, target = had if event.old is None else old, after
+            if untold and event.old is not None:
+                base, target = _put_into(view.text, event) or (base, target)
             pieces = _pieces(turn, doc)
             source = _source(store, event.writer, event.call, id, left, guesses)
-            view = turn.memory.view(doc)
-            taken = intake.take_in(turn, doc, after, base, pieces, source, found=after)
+            taken = intake.take_in(turn, doc, target, base, pieces, source, found=after)
             told = say.about(turn, doc, taken, view if event.old is None else None, after, store.agent)
             mine.keep(after if event.old is None else carry(had, _bytes(event.old), _bytes(event.new or ""), after))
         if place.read() == after:
             turn.history(doc).confirm(revision_of(after), place.layout.document(turn.name(doc)))
         publish.publish_all(turn)
     return told
+
+
+def _put_into(text: bytes, event: Changed) -> tuple[bytes, bytes] | None:
+    """Returns a text before and after an Edit's replacement, None where what it replaced is not there exactly once.
+
+    For an Edit of a text that holds changes of other calls, still on their way: merged as a change of that text, it would
+    look as if these had been removed since.
+    """
+    old, new = _bytes(event.old or ""), _bytes(event.new or "")
+    if not old or text.count(old) != 1:
+        return None
+    if not new and not old.endswith(b"\n") and old + b"\n" in text:
+        old += b"\n"  # as the client does
+    return text, text.replace(old, new)
 
 
 def refused(place: Place, event: Refused) -> list[str]:
