@@ -65,7 +65,8 @@ def show_command(store: str | None, agent: str | None, doc: str, at: str | None,
 def _block_json(piece: Piece, first: int, last: int) -> dict[str, object]:
     return {
         "id": piece.ids[0] if piece.ids else None, "lines": [first, last], "kind": piece.kind,
-        "entries": piece.entries, "agents": piece.agents, "conflict": piece.label or None,
+        "entries": piece.entries if piece.ids else [], "agents": piece.agents if piece.ids else [],
+        "conflict": piece.label or None,
     }  # fmt: skip
 
 
