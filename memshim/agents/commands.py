@@ -137,7 +137,7 @@ class _Work:
         """Returns what the command had read: the text before it, or one that came while it ran, if that is nearer."""
         history, own = self.turn.history(doc), revision_of(data)
         bases = []
-        for found in history.recent():
+        for found in history.bases():
             if found.digest != own:  # somebody who looked meanwhile may have kept the command's own text
                 bases.append(found)
             if found.digest == revision:

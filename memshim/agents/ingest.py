@@ -134,16 +134,16 @@ def changed(place: Place, event: Changed) -> list[str]:
             had = mine.text()
             guesses = left = provisional.guesses(turn, doc, after)
             old = _revision(place, turn, doc, before) if before is not None else b""
-            untold = bool(turn.under_way) and not guesses and not turn.history(doc).knows(revision_of(old))
+            untold = not guesses and provisional.is_untold(turn, doc, old)
             if before is not None:
                 left = provisional.account_for(turn, doc, old, guesses)
             view = turn.memory.view(doc)
-            base, target = had if event.old is None else old, after
+            base, target = provisional.told_of(turn, doc, had) if event.old is None else old, after
             if untold and event.old is not None:
                 base, target = _put_into(view.text, event) or (base, target)
             pieces = _pieces(turn, doc)
             source = _source(store, event.writer, event.call, id, left, guesses)
-            taken = intake.take_in(turn, doc, target, base, pieces, source, found=after)
+            taken = intake.take_in(turn, doc, target, base, pieces, source, found=after, sure=not untold)
             told = say.about(turn, doc, taken, view if event.old is None else None, after, store.agent)
             mine.keep(after if event.old is None else carry(had, _bytes(event.old), _bytes(event.new or ""), after))
         if place.read() == after:

@@ -157,7 +157,7 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     if published is None:  # new, or its deletion was recorded: nothing that it lacks was deleted here
         return not history.knows(revision, history.gone), None  # a view of ours, if its note was overtaken by another
     known = history.knows(revision)  # first: it looks again at what others have recorded meanwhile
-    bases = list(history.recent(most=150))
+    bases = history.bases(most=150)
     if known:
         if not published.confirmed or written - published.confirmed < SETTLED_S:
             return False, None  # a stale writer, or a crash before the newer one reached the disk: publish again

@@ -48,15 +48,21 @@ def digits_of(text: str | None) -> str | None:
 
 
 class Revision:
-    """Is a text that once stood in a document: when, and of which pieces (block ids and bytes) it consisted."""
+    """Is a text that once stood in a document: when, and of which pieces (block ids and bytes) it consisted.
 
-    __slots__ = ("digest", "pieces", "text", "time")
+    Not `sure`: it holds changes of calls that had not told yet, so what was made of it does not say that these are known.
+    """
 
-    def __init__(self, digest: str, time: str, text: bytes, pieces: list[tuple[list[str], bytes]]) -> None:
+    __slots__ = ("digest", "pieces", "sure", "text", "time")
+
+    def __init__(
+        self, digest: str, time: str, text: bytes, pieces: list[tuple[list[str], bytes]], sure: bool = True
+    ) -> None:
         self.digest = digest
         self.time = time
         self.text = text
         self.pieces = pieces
+        self.sure = sure
 
 
 class Published:
@@ -81,7 +87,7 @@ class History:
         self._published = layout.path("published", key)
         self._names: list[str] | None = None
 
-    def record(self, view: "View", now_ms: int, found: bytes | None = None) -> str:
+    def record(self, view: "View", now_ms: int, found: bytes | None = None, sure: bool = True) -> str:
         """Keeps a view (or, with `found`, a foreign text) as a revision, durably; returns the revision.
 
         A crash leaves it whole or not at all (a temporary file may stay).
@@ -91,7 +97,8 @@ class History:
         files.make_folder(self.folder)
         name = f"{now_ms << 16:016x}-{digest}"
         rows = [[p.ids, len(p.data)] for p in view.pieces] if found is None else [[[], len(text)]]
-        data = record.encode({"kind": "revision", "v": 1, "pieces": rows}, [zlib.compress(text, 1)])
+        meta = {"kind": "revision", "v": 1, "pieces": rows, **({} if sure or found is None else {"unsure": True})}
+        data = record.encode(meta, [zlib.compress(text, 1)])
         files.replace(os.path.join(self.folder, name), data, self.layout.path("tmp"))
         if self._names is not None:
             self._names.insert(0, name)
@@ -129,6 +136,10 @@ class History:
                 if found is not None:
                     yield found
 
+    def bases(self, count: int = 30, most: int = 0) -> "list[Revision]":
+        """Returns those of the `recent` revisions of which a foreign text may be taken for a change."""
+        return [found for found in self.recent(count, most) if found.sure]
+
     def find(self, revision: str) -> Revision:
         """Returns the newest revision with these leading hex digits (7 or more).
 
@@ -150,6 +161,12 @@ class History:
         """Tells whether a text with this revision was a view of ours, made of blocks; else it was only found."""
         named = (name for name in self.names() if name.endswith(digest))
         return any(ids for found in map(self.load, named) if found is not None for ids, _ in found.pieces)
+
+    def is_sure(self, digest: str) -> bool:
+        """Tells whether a text with this revision stood in the document, and all of it was known when it was recorded."""
+        return any(
+            found.sure for found in map(self.load, [n for n in self.names() if n.endswith(digest)]) if found is not None
+        )
 
     def load(self, name: str) -> Revision | None:
         """Returns one recorded revision, or None where it is damaged or gone."""
@@ -174,7 +191,8 @@ class History:
                 at += length
         except (KeyError, TypeError, ValueError, IndexError, zlib.error):
             return None
-        return Revision(name[17:], name[:16], text, pieces) if revision_of(text) == name[17:] else None
+        sure = not found.meta.get("unsure")
+        return Revision(name[17:], name[:16], text, pieces, sure) if revision_of(text) == name[17:] else None
 
     # -- what is on disk ------------------------------------------------------------------------------------
 

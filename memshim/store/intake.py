@@ -69,12 +69,20 @@ class Taken:
 
 
 def take_in(
-    turn: Turn, doc: str, target: bytes, base: bytes, pieces: "Pieces", source: Source, found: bytes | None = None
+    turn: Turn,
+    doc: str,
+    target: bytes,
+    base: bytes,
+    pieces: "Pieces",
+    source: Source,
+    found: bytes | None = None,
+    sure: bool = True,
 ) -> Taken:
     """Merges `target`, made by a writer who had seen `base`, into the view and records the result, durably.
 
     `pieces` are the blocks of which `base` consisted, as far as known; `found` is the text as it stood on disk, where
-    there was one: from now on it is a known revision, and no foreign one.  A clash is kept, both texts side by side.
+    there was one: from now on it is a known revision, and no foreign one; not `sure`ly all of it is in the store (see
+    `Revision.sure`).  A clash is kept, both texts side by side.
     Raises DocumentUnusable for texts that are too large to merge; nothing is recorded then.
     """
     retold = _retold(turn, doc, target, base, source)
@@ -119,7 +127,8 @@ def take_in(
             extra=extra,
         )
     after = turn.memory.view(doc)
-    turn.history(doc).record(after, now_ms(), found=found if found is not None and found != after.text else None)
+    foreign = found if found is not None and found != after.text else None
+    turn.history(doc).record(after, now_ms(), foreign, sure)
     return Taken(entry, merged)
 
 

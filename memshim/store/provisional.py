@@ -8,6 +8,7 @@ from memshim.disk import files
 from memshim.store import adopt, intake
 from memshim.store.history import now_ms, revision_of
 from memshim.store.turn import Turn
+from memshim.text.blocks import split_lines
 from memshim.text.origin import nearest
 
 TYPE_CHECKING = False
@@ -38,6 +39,25 @@ def _found(turn: Turn, doc: str, data: bytes) -> "Iterator[Entry]":
             yield entry
 
 
+def is_untold(turn: Turn, doc: str, data: bytes) -> bool:
+    """Tells whether a text that a call found on disk holds changes of others, whose calls are still on their way."""
+    history, revision = turn.history(doc), revision_of(data)
+    return not history.is_sure(revision) if history.knows(revision) else bool(turn.under_way)
+
+
+def told_of(turn: Turn, doc: str, data: bytes) -> bytes:
+    """Returns a text that an agent had seen without the lines that are still untold: what it carries on of these is new.
+
+    Else a writer who merely kept such a line would seem to keep what the view has removed since.
+    """
+    if not is_untold(turn, doc, data):
+        return data
+    known = set(split_lines(turn.memory.view(doc).text))
+    for base in turn.history(doc).bases():
+        known.update(split_lines(base.text))
+    return b"".join(line for line in split_lines(data) if line in known)
+
+
 def account_for(turn: Turn, doc: str, data: bytes, guesses: tuple[str, ...]) -> tuple[str, ...]:
     """Makes sure that a text which a call found on disk is in the store, also without the `guesses` that the call replaces.
 
@@ -52,7 +72,7 @@ def account_for(turn: Turn, doc: str, data: bytes, guesses: tuple[str, ...]) -> 
     if any(e.id not in guesses for e in _found(turn, doc, data)) or history.is_view(revision_of(data)):
         return guesses
     unsure = {revision_of(data), *(e.extra["found"] for g in guesses if (e := turn.memory.entry(g)) is not None)}
-    bases = [r for r in history.recent() if r.digest not in unsure]
+    bases = [r for r in history.bases() if r.digest not in unsure]
     adopt.take_foreign(
         turn, doc, data, bases[nearest(data, (b.text for b in bases), False)] if bases else None, guesses
     )

@@ -38,7 +38,7 @@ class Caller:
 
     def tell(self, kind: str, tool: str = "", asked: dict[str, object] | None = None, **said: object) -> None:
         tool = tool or self.tool
-        payload = event("writes" if tool == "Write" else "plain", self.home, kind, tool)
+        payload = event("writes" if tool in ("Write", "Bash") else "plain", self.home, kind, tool)
         payload |= {"session_id": f"{self.name * 8}-0000-4000-8000-000000000000"}
         payload |= {"tool_use_id": f"toolu_{tool}_{self.name}{self.calls}"}
         payload["tool_input"] = {"file_path": str(self.mem), **(asked or {})}
