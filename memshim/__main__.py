@@ -15,9 +15,9 @@ def main() -> int:
         from memshim.cli.append import run
 
         return run(args[1:])
-    from memshim.cli.main import run_click
+    from memshim.cli.main import run as run_any
 
-    return run_click(args)
+    return run_any(args)
 
 
 def _open_closed_streams() -> None:

@@ -53,6 +53,9 @@ STANDARD_LIBRARY_ONLY = {"memshim.daemon.protocol", "memshim.daemon.client"}
 NOT_ON_THE_HOT_PATH = {"click", "filelock", "portalocker", "watchdog", "json", "re", "typing", "dataclasses"}
 NOT_ON_THE_HOT_PATH |= {"pathlib", "subprocess", "logging", "tempfile", "importlib.metadata"}
 
+# To read, records are read (json, and re for it) and nothing is merged; click and its like cost more than all the rest.
+NOT_TO_READ = NOT_ON_THE_HOT_PATH - {"json", "re"} | {"shutil", "inspect", "memshim.text.merge.threeway"}
+
 LONGEST_FILE = 330
 LONGEST_TEST = 400
 
@@ -228,21 +231,30 @@ def loaded_modules(code: str) -> set[str]:
     return set(done.stderr.rpartition("modules: ")[2].split())
 
 
-@pytest.mark.skipif(not (PACKAGE / "__main__.py").exists(), reason="there is no command line yet")
-def test_append_imports_nothing_that_costs(store_dir: Path) -> None:
-    arguments = ["memshim", "append", "--store", str(store_dir), "--no-publish", "- use uv"]
+def loaded_by(*words: str) -> set[str]:
+    """The modules that a command loads."""
     code = f"""
 import sys
-sys.argv = {json.dumps(arguments)}
+sys.argv = {json.dumps(["memshim", *words])}
 from memshim.__main__ import main
 try:
     answer = main()
 except SystemExit as end:
     answer = end.code
 if answer:
-    raise RuntimeError(f"append ended with {{answer}}")
+    raise RuntimeError(f"it ended with {{answer}}")
 """
     loaded_modules(code)  # the first append makes the store, and may take longer
     # What the environment itself loads at start (.pth files, a coverage tool) is not ours.
-    mine = loaded_modules(code) - loaded_modules("")
-    assert mine & NOT_ON_THE_HOT_PATH == set()
+    return loaded_modules(code) - loaded_modules("")
+
+
+@pytest.mark.skipif(not (PACKAGE / "__main__.py").exists(), reason="there is no command line yet")
+def test_append_imports_nothing_that_costs(store_dir: Path) -> None:
+    assert loaded_by("append", "--store", str(store_dir), "--no-publish", "- use uv") & NOT_ON_THE_HOT_PATH == set()
+
+
+@pytest.mark.parametrize("words", [["log", "-n", "20"], ["blame"], ["show"]])
+def test_reading_imports_nothing_that_costs_and_is_not_needed(store_dir: Path, words: list[str]) -> None:
+    (store_dir / "MEMORY.md").write_text("- one\n")
+    assert loaded_by(*words, "--store", str(store_dir)) & NOT_TO_READ == set()

@@ -1,19 +1,17 @@
 """The command that says who wrote each line: blame."""
 
-import click
-
 from memshim.cli.common import (
-    completing,
-    json_option,
+    JSON,
+    STORE,
     open_to_read,
     say,
     say_json,
     say_notes,
     shorten,
-    store_options,
     visible,
     width,
 )
+from memshim.cli.declare import Word, command
 from memshim.cli.pager import paged
 from memshim.cli.when import age
 from memshim.disk.layout import INDEX
@@ -26,18 +24,19 @@ NAMES = 20
 """The widest column of names; with more, or on a narrow terminal, they are cut."""
 
 
-@click.command()
-@click.argument("doc", default=INDEX, metavar="[DOC]", shell_complete=completing("documents"))
-@click.option(
-    "--doc",
-    "named",
-    metavar="NAME",
-    shell_complete=completing("documents"),
-    help="The document.",
+@command(
+    Word("doc", default=INDEX, metavar="[DOC]", completes="documents"),
+    Word(
+        "--doc",
+        key="named",
+        metavar="NAME",
+        completes="documents",
+        help="The document.",
+    ),
+    Word("-L", key="lines", metavar="N[,M]", help="Only line N, or lines N to M."),
+    *STORE,
+    JSON,
 )
-@click.option("-L", "lines", metavar="N[,M]", help="Only line N, or lines N to M.")
-@store_options
-@json_option
 def blame_command(
     doc: str, named: str | None, lines: str | None, store: str | None, agent: str | None, as_json: bool
 ) -> None:

@@ -1,51 +1,22 @@
 """What the commands share: their common options, and how text, JSON and notes are printed.  Must not know the commands."""
 
-import json
 import os
-import shutil
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import click
 
 from memshim.cli import failure
+from memshim.cli.declare import Word
 from memshim.disk.layout import INDEX, resolve
 from memshim.store.store import Store
 
-F = TypeVar("F", bound=Callable[..., Any])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-
-def completing(what: str) -> Callable[..., Any]:
-    """Returns what completes a word in a shell: agents, documents, entries, conflicts or revisions."""
-
-    def complete(context: click.Context, parameter: click.Parameter, typed: str) -> Any:
-        from memshim.cli import complete as completions
-
-        return getattr(completions, what)(context, parameter, typed)
-
-    return complete
-
-
-def store_options(command: F) -> F:
-    """Adds --store and --agent."""
-    agents = completing("agents")
-    help_ = "Who writes; default $MEMSHIM_AGENT, else cli."
-    command = click.option("--agent", metavar="ID", shell_complete=agents, help=help_)(command)
-    return click.option("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")(command)
-
-
-def doc_option(command: F) -> F:
-    """Adds --doc."""
-    names = completing("documents")
-    return click.option(
-        "--doc", metavar="NAME", default=INDEX, show_default=True, shell_complete=names, help="The document."
-    )(command)
-
-
-def json_option(command: F) -> F:
-    """Adds --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, see docs/json.md.")(command)
+FOLDER = Word("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")
+AGENT = Word("--agent", metavar="ID", completes="agents", help="Who writes; default $MEMSHIM_AGENT, else cli.")
+STORE = (FOLDER, AGENT)
+DOC = Word("--doc", metavar="NAME", default=INDEX, shown=True, completes="documents", help="The document.")
+JSON = Word("--json", key="as_json", flag=True, help="Print one JSON object, see docs/json.md.")
 
 
 def open_store(store: str | None, agent: str | None = None) -> Store:
@@ -67,12 +38,19 @@ def open_to_read(store: str | None, agent: str | None = None) -> Store:
 
 def say(text: str) -> None:
     """Prints a line of text for people, control characters made visible."""
-    click.echo(visible(text))
+    print(visible(text), flush=True)
 
 
-def say_json(value: dict[str, Any]) -> None:
+def say_text(text: str) -> None:
+    """Prints several lines of text for people as they are, control characters made visible."""
+    print(visible(text, keep="\n\t"), end="", flush=True)
+
+
+def say_json(value: "dict[str, Any]") -> None:
     """Prints one JSON object with the version of its shape."""
-    click.echo(json.dumps({"version": 1, **value}, ensure_ascii=True))
+    import json
+
+    print(json.dumps({"version": 1, **value}, ensure_ascii=True), flush=True)
 
 
 def say_notes(notes: list[str]) -> None:
@@ -84,7 +62,7 @@ def say_notes(notes: list[str]) -> None:
 def write_bytes(data: bytes) -> None:
     """Writes a document to standard output: as it is into a pipe, with control characters made visible on a terminal."""
     if sys.stdout.isatty():
-        click.echo(visible(data.decode("utf-8", "replace"), keep="\n\t"), nl=False)
+        say_text(data.decode("utf-8", "replace"))
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
@@ -93,12 +71,18 @@ def write_bytes(data: bytes) -> None:
 
 def visible(text: str, keep: str = "\t") -> str:
     """Returns the text with control characters as escapes: memory must not be able to steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c in keep or c.isprintable() or c == " " else ascii(c)[1:-1] for c in text)
 
 
 def width() -> int:
     """Returns the terminal's width, or a wide one where there is no terminal."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 200
+    if not sys.stdout.isatty():
+        return 200
+    import shutil  # not in a pipe, nor below: it knows archives too, and waits for all their modules
+
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def shorten(text: str, room: int) -> str:

@@ -1,21 +1,25 @@
-"""Shell completion: the scripts, and what can be completed in a store.  Must not write anything, or wait for a lock."""
+"""Shell completion: the scripts, and what can be completed in a store.  Must not write anything, wait for a lock,
+or know the shells.
+
+Each function gets the words so far by name, and what is typed of the next one; it returns pairs of text and explanation.
+"""
 
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
-import click
-from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
-
+from memshim.cli.declare import OneOf, Word, command
 from memshim.disk.layout import Layout, is_document, resolve
 from memshim.errors import MemshimError
 
 NEWEST = 40
 """How many entries are offered: those that somebody still has in mind."""
-_SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+Given = Mapping[str, Any]
+Offers = list[tuple[str, str]]
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(list(_SHELLS)))
+@command(Word("shell", required=True, kind=OneOf("bash", "zsh", "fish")))
 def completion_command(shell: str) -> None:
     """Print the completion script of a shell; it also completes agents, documents and ids.
 
@@ -24,34 +28,35 @@ def completion_command(shell: str) -> None:
     zsh:  memshim completion zsh > "${fpath[1]}/_memshim"
     fish: memshim completion fish > ~/.config/fish/completions/memshim.fish
     """
-    maker = _SHELLS[shell](click.Group("memshim"), {}, "memshim", "_MEMSHIM_COMPLETE")
-    click.echo(maker.source_template % maker.source_vars())
+    from memshim.cli import usage
+
+    print(usage.script(shell))
 
 
-def agents(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def agents(given: Given, typed: str) -> Offers:
     """Returns the agents of the store that begin like this, by id and by readable name."""
     from memshim.text.view import readable
 
-    layout = _layout(context)
+    layout = _layout(given)
     if layout is None:
         return []
     names = {name.removesuffix(".log") for name in _names(layout.path("journals"))}
     for month in _names(layout.path("archive")):
         names.update(name.rsplit(".", 2)[0] for name in _names(layout.path("archive", month)) if name.endswith(".log"))
     names |= {readable(name) for name in names}
-    return [CompletionItem(name) for name in sorted(names) if name.startswith(typed.lower())]
+    return [(name, "") for name in sorted(names) if name.startswith(typed.lower())]
 
 
-def documents(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def documents(given: Given, typed: str) -> Offers:
     """Returns the documents that begin like this."""
-    layout = _layout(context)
+    layout = _layout(given)
     if layout is None:
         return []
     names = {"MEMORY.md", *(name for name in _names(layout.root) if is_document(name))}
-    return [CompletionItem(name) for name in sorted(names) if name.startswith(typed)]
+    return [(name, "") for name in sorted(names) if name.startswith(typed)]
 
 
-def entries(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def entries(given: Given, typed: str) -> Offers:
     """Returns the newest entries whose id ends in something that begins like this, with what they are."""
     import itertools
 
@@ -61,7 +66,7 @@ def entries(context: click.Context, parameter: click.Parameter, typed: str) -> l
     from memshim.store.memory import Memory
     from memshim.store.story import words
 
-    layout = _layout(context)
+    layout = _layout(given)
     if layout is None:
         return []
     memory, found = Memory(layout), []
@@ -70,46 +75,46 @@ def entries(context: click.Context, parameter: click.Parameter, typed: str) -> l
         if short.startswith(typed.lower()):
             told = words(memory, entry)[1].decode("utf-8", "replace")
             about = shorten(f"{author(entry)}, {age(entry.milliseconds)}, {entry.kind}: {told}".replace(":", " "), 60)
-            found.append(CompletionItem(short, help=about))
+            found.append((short, about))
     return found
 
 
-def kinds(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def kinds(given: Given, typed: str) -> Offers:
     """Returns the kinds of entries that begin like this."""
     known = ("adopt", "append", "edit", "forget", "init", "redact", "resolve", "restore", "undo", "write")
-    return [CompletionItem(kind) for kind in known if kind.startswith(typed)]
+    return [(kind, "") for kind in known if kind.startswith(typed)]
 
 
-def conflicts(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def conflicts(given: Given, typed: str) -> Offers:
     """Returns the open conflicts."""
     from memshim.store.memory import Memory
 
-    layout = _layout(context)
+    layout = _layout(given)
     labels = [c.label for c in Memory(layout).state.conflicts()] if layout is not None else []
-    return [CompletionItem(label) for label in labels if label.startswith(typed)]
+    return [(label, "") for label in labels if label.startswith(typed)]
 
 
-def revisions(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def revisions(given: Given, typed: str) -> Offers:
     """Returns the newest revisions of the document, with their times."""
     from memshim.store.history import History
     from memshim.store.memory import Memory
 
-    layout = _layout(context)
+    layout = _layout(given)
     if layout is None:
         return []
-    doc = Memory(layout).document_id(str(context.params.get("doc") or "MEMORY.md"))
+    doc = Memory(layout).document_id(str(given.get("doc") or "MEMORY.md"))
     found = []
     for name in History(layout, doc).names()[:NEWEST]:
         if name[17:].startswith(typed.lower()):
             at = time.strftime("%Y-%m-%d %H:%M", time.localtime((int(name[:16], 16) >> 16) / 1000))
-            found.append(CompletionItem(name[17:29], help=at.replace(":", ".")))
+            found.append((name[17:29], at.replace(":", ".")))
     return found
 
 
-def _layout(context: click.Context) -> Layout | None:
+def _layout(given: Given) -> Layout | None:
     """Returns the store that the line so far means; None where there is none, or none that can be read."""
     try:
-        layout = Layout(resolve(context.params.get("store")))
+        layout = Layout(resolve(given.get("store")))
     except (MemshimError, OSError):
         return None
     return layout if layout.is_store() else None

@@ -2,22 +2,15 @@
 
 import time
 
-import click
-
 from memshim import __version__
-from memshim.cli.common import json_option, say, say_json
+from memshim.cli.common import JSON, say, say_json
+from memshim.cli.declare import Group, Number, Word, command
 from memshim.daemon import lifecycle, protocol
 from memshim.errors import MemshimError
 
 
-@click.group()
-def daemon_command() -> None:
-    """The watcher: takes others' changes in at once, and makes hooks and appends quicker. Nothing needs it."""
-
-
-@daemon_command.command()
-@click.option(
-    "--idle", metavar="SECONDS", type=click.FloatRange(1), help="End after so long without use; default 1800."
+@command(
+    Word("--idle", metavar="SECONDS", kind=Number(1, whole=False), help="End after so long without use; default 1800."),
 )
 def run(idle: float | None) -> int:
     """Run it in the foreground, until it is stopped or idle."""
@@ -27,7 +20,7 @@ def run(idle: float | None) -> int:
     return 0
 
 
-@daemon_command.command()
+@command()
 def start() -> int:
     """Start it in the background; a second start says that it runs already."""
     _refuse_if_forbidden()
@@ -43,7 +36,7 @@ def start() -> int:
     return 0
 
 
-@daemon_command.command()
+@command()
 def stop() -> int:
     """End it; what it has acknowledged is safe, and everything works without it."""
     running = lifecycle.status()
@@ -53,8 +46,9 @@ def stop() -> int:
     return 0
 
 
-@daemon_command.command()
-@json_option
+@command(
+    JSON,
+)
 def status(as_json: bool) -> int:
     """Say whether it runs, since when, and how it watches each store; exit 1 if it does not run."""
     found = lifecycle.status()
@@ -70,6 +64,15 @@ def status(as_json: bool) -> int:
     for store in found["stores"]:
         say(f"  {store['store']}" + (f": looked at every second ({store['polled']})" if store["polled"] else ""))
     return 0
+
+
+daemon_command = Group(
+    "The watcher: takes others' changes in at once, and makes hooks and appends quicker. Nothing needs it.",
+    run=run,
+    start=start,
+    stop=stop,
+    status=status,
+)
 
 
 def _refuse_if_forbidden() -> None:

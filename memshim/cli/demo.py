@@ -7,9 +7,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-import click
-
-from memshim.cli.common import json_option, say, say_json
+from memshim.cli.common import JSON, say, say_json
+from memshim.cli.declare import Word, command
+from memshim.errors import BadInput
 from memshim.store.store import Store
 
 WRITERS = 8
@@ -18,9 +18,10 @@ START = "# Memory\n\nWhat the agents of this project remember.\n"
 _WORKER = "from memshim.cli.demo import work; work()"
 
 
-@click.command()
-@click.option("--keep", metavar="DIR", help="Leave the store of the second race there, to look around in.")
-@json_option
+@command(
+    Word("--keep", metavar="DIR", help="Leave the store of the second race there, to look around in."),
+    JSON,
+)
 def demo_command(keep: str | None, as_json: bool) -> int:
     """Race 8 writers in a scratch folder: first the way agents' tools write, then through memshim."""
     with tempfile.TemporaryDirectory(prefix="memshim-demo-") as scratch:
@@ -32,7 +33,7 @@ def demo_command(keep: str | None, as_json: bool) -> int:
                 say(f"The plain way lost none of {plain['sent']} notes this time; racing again with more.")
         folder = keep or os.path.join(scratch, "memshim")
         if keep and os.path.isdir(keep) and os.listdir(keep):
-            raise click.UsageError(f"{keep} is not empty.")
+            raise BadInput(f"{keep} is not empty.", "Name a folder that is empty, or not there yet.")
         safe = race(folder, "memshim", notes, None if keep else os.path.join(scratch, "state"))
         if as_json:
             say_json({"rows": [plain, safe]})

@@ -4,18 +4,16 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-import click
-
 from memshim.cli.common import (
-    completing,
-    doc_option,
-    json_option,
+    DOC,
+    JSON,
+    STORE,
     open_to_read,
     say_json,
     say_notes,
-    store_options,
     visible,
 )
+from memshim.cli.declare import Word, command
 from memshim.cli.pager import paged
 from memshim.cli.when import moment
 from memshim.disk import files
@@ -29,13 +27,14 @@ CONTEXT = 3
 _RED, _GREEN, _CYAN, _BOLD, _REVERSE, _UNREVERSE, _PLAIN = (f"\x1b[{n}m" for n in (31, 32, 36, 1, 7, 27, 0))
 
 
-@click.command()
-@click.argument("revisions", nargs=-1, metavar="[REV [REV]]", shell_complete=completing("revisions"))
-@click.option("--since", metavar="TIME", help="From what it said then: 2h, 3d, 2026-11-21, '2026-11-21 10:30'.")
-@click.option("--since-session", metavar="ID", help="From what it said before this session wrote anything.")
-@store_options
-@doc_option
-@json_option
+@command(
+    Word("revisions", many=True, metavar="[REV [REV]]", completes="revisions"),
+    Word("--since", metavar="TIME", help="From what it said then: 2h, 3d, 2026-11-21, '2026-11-21 10:30'."),
+    Word("--since-session", metavar="ID", help="From what it said before this session wrote anything."),
+    *STORE,
+    DOC,
+    JSON,
+)
 def diff_command(
     revisions: tuple[str, ...],
     since: str | None,
@@ -88,7 +87,7 @@ def show(one: str, other: str, before: bytes, after: bytes) -> None:
     shown = coloured(one, other, before, after)
     with paged():
         for line in shown:
-            click.echo(line, color=True)
+            print(line)
 
 
 def hunks(before: Sequence[bytes], after: Sequence[bytes]) -> "Iterator[tuple[str, list[tuple[str, int, int]]]]":

@@ -1,17 +1,17 @@
 """The command that verifies: check."""
 
-import click
-
-from memshim.cli.common import agent_of, json_option, say, say_json, store_options
+from memshim.cli.common import JSON, STORE, agent_of, say, say_json
+from memshim.cli.declare import Word, command
 from memshim.disk.layout import resolve
 from memshim.errors import CheckFailed
 from memshim.store.store import Store
 
 
-@click.command()
-@click.option("--repair", is_flag=True, help="Put right what can be put right.")
-@store_options
-@json_option
+@command(
+    Word("--repair", flag=True, help="Put right what can be put right."),
+    *STORE,
+    JSON,
+)
 def check_command(repair: bool, store: str | None, agent: str | None, as_json: bool) -> int:
     """Verify the invariants of docs/format.md; exit 13 for what a crash cannot explain."""
     opened = Store.open(resolve(store), agent=agent_of(agent))

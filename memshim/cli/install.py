@@ -3,27 +3,27 @@
 import os
 import shutil
 
-import click
-
 from memshim.agents import selftest, settings
 from memshim.agents.protection import protection
 from memshim.cli import failure
-from memshim.cli.common import say, visible
+from memshim.cli.common import say, say_text
+from memshim.cli.declare import OneOf, Word, command
 from memshim.daemon import lifecycle
 from memshim.disk.layout import Layout, state_home
 from memshim.errors import MemshimError
 from memshim.store import registry, removal
 
-_SCOPE = click.option(
-    "--scope", type=click.Choice(settings.SCOPES), help="Settings of yours, of the project, or yours in the project."
+_SCOPE = Word(
+    "--scope", kind=OneOf(*settings.SCOPES), help="Settings of yours, of the project, or yours in the project."
 )
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+_DRY_RUN = Word("--dry-run", flag=True, help="Print what would change, and change nothing.")
 
 
-@click.command()
-@_SCOPE
-@_DRY_RUN
-@click.option("--again", is_flag=True, help="Write the hooks anew wherever they are, as after an upgrade.")
+@command(
+    _SCOPE,
+    _DRY_RUN,
+    Word("--again", flag=True, help="Write the hooks anew wherever they are, as after an upgrade."),
+)
 def install_command(scope: str | None, dry_run: bool, again: bool) -> None:
     """Put memshim's hooks into Claude Code's settings, so that its own tools lose nothing; default scope: user."""
     where = [(settings.path_of(scope or "user", os.getcwd()), scope or "user")]
@@ -47,10 +47,11 @@ def install_command(scope: str | None, dry_run: bool, again: bool) -> None:
             failure.tell(f"Not protected yet: {why} {mend}".rstrip())
 
 
-@click.command()
-@_SCOPE
-@_DRY_RUN
-@click.option("--purge", is_flag=True, help="Publish all stores, then remove memshim's own folders; Markdown stays.")
+@command(
+    _SCOPE,
+    _DRY_RUN,
+    Word("--purge", flag=True, help="Publish all stores, then remove memshim's own folders; Markdown stays."),
+)
 def uninstall_command(scope: str | None, dry_run: bool, purge: bool) -> int:
     """Take memshim's hooks out of Claude Code's settings: of one scope, or of every file that they were put into."""
     failed = _take_out(_places(scope), dry_run)
@@ -119,4 +120,4 @@ def _show(change: settings.Change) -> None:
     if change.is_empty:
         say(f"{change.path} stays as it is.")
     else:
-        click.echo(visible(change.diff(), keep="\n\t"), nl=False)
+        say_text(change.diff())

@@ -1,15 +1,10 @@
 """The command that tells what happened: log."""
 
 import itertools
-import re
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import click
 
 from memshim.cli.common import (
-    completing,
-    json_option,
+    FOLDER,
+    JSON,
     open_to_read,
     say,
     say_json,
@@ -18,6 +13,7 @@ from memshim.cli.common import (
     visible,
     width,
 )  # fmt: skip
+from memshim.cli.declare import Number, Word, command
 from memshim.cli.pager import paged
 from memshim.cli.when import clock, moment
 from memshim.disk.layout import INDEX
@@ -29,30 +25,36 @@ from memshim.store.story import steps, words
 from memshim.text.entry import Entry
 from memshim.text.view import readable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
 COMPACT = "compact"
 
 
-@click.command()
-@click.option("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")
-@click.option("-n", "count", type=click.IntRange(1), metavar="N", help="The newest N only.")
-@click.option(
-    "--agent",
-    metavar="NAME",
-    shell_complete=completing("agents"),
-    help="Only this agent's, by its id or readable name.",
+@command(
+    FOLDER,
+    Word("-n", key="count", kind=Number(1), metavar="N", help="The newest N only."),
+    Word(
+        "--agent",
+        metavar="NAME",
+        completes="agents",
+        help="Only this agent's, by its id or readable name.",
+    ),
+    Word("--doc", metavar="NAME", completes="documents", help="Only what concerns this document."),
+    Word("--since", metavar="TIME", help="Not older than this: 2h, 3d, 2026-11-21, '2026-11-21 10:30'."),
+    Word(
+        "--kind",
+        metavar="KIND",
+        completes="kinds",
+        help="Only this kind: append, edit, write, forget, adopt and so on.",
+    ),
+    Word("--grep", metavar="PATTERN", help="Only where text or reason match this regular expression, in any case."),
+    Word("--session", metavar="ID", help="Only this session's, by the beginning of its id."),
+    Word("-p", "--patch", flag=True, help="Show the change itself."),
+    JSON,
 )
-@click.option("--doc", metavar="NAME", shell_complete=completing("documents"), help="Only what concerns this document.")
-@click.option("--since", metavar="TIME", help="Not older than this: 2h, 3d, 2026-11-21, '2026-11-21 10:30'.")
-@click.option(
-    "--kind",
-    metavar="KIND",
-    shell_complete=completing("kinds"),
-    help="Only this kind: append, edit, write, forget, adopt and so on.",
-)
-@click.option("--grep", metavar="PATTERN", help="Only where text or reason match this regular expression, in any case.")
-@click.option("--session", metavar="ID", help="Only this session's, by the beginning of its id.")
-@click.option("-p", "--patch", is_flag=True, help="Show the change itself.")
-@json_option
 def log_command(
     store: str | None,
     count: int | None,
@@ -92,7 +94,7 @@ def log_command(
 
 def wanted(
     memory: Memory, agent: str | None, doc: str | None, kind: str | None, grep: str | None, session: str | None
-) -> Callable[[Entry], bool]:
+) -> "Callable[[Entry], bool]":
     """Returns what tells the entries that are wanted."""
     tests: list[Callable[[Entry], bool]] = []
     if agent is not None:
@@ -106,6 +108,8 @@ def wanted(
     if session is not None:
         tests.append(lambda e: bool(e.session) and e.session.startswith(session))
     if grep is not None:
+        import re
+
         try:
             pattern = re.compile(grep, re.IGNORECASE)
         except re.error as error:
@@ -116,7 +120,7 @@ def wanted(
     return lambda e: all(test(e) for test in tests)
 
 
-def _all_text(memory: Memory, entry: Entry) -> Iterator[str]:
+def _all_text(memory: Memory, entry: Entry) -> "Iterator[str]":
     yield entry.why
     for step in steps(memory, entry):
         yield step.remark
@@ -160,7 +164,7 @@ def line_of(memory: Memory, entry: Entry, room: int) -> str:
     return head + shorten(told, max(room - len(head), 20))
 
 
-def _compaction(row: dict[str, Any], doc: str | None, room: int) -> str:
+def _compaction(row: "dict[str, Any]", doc: str | None, room: int) -> str:
     """Returns the line of a compaction, with the revision that stood before it: memshim show --at takes it."""
     stood = {name: pair for name, pair in row["documents"].items() if name == (doc or INDEX)}
     before = "".join(f"; {name} was {pair[0][:12]}" for name, pair in stood.items() if pair[0])
@@ -170,7 +174,7 @@ def _compaction(row: dict[str, Any], doc: str | None, room: int) -> str:
     return head + shorten(f"{row['folded']} entries folded{before}", max(room - len(head), 20))
 
 
-def _patch(memory: Memory, entry: Entry) -> Iterator[str]:
+def _patch(memory: Memory, entry: Entry) -> "Iterator[str]":
     """Yields the change of an entry: what went with a minus, what came with a plus, below each document's name."""
     if entry.session:
         yield f"    session {entry.session}"

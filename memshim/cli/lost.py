@@ -3,9 +3,8 @@
 import itertools
 import time
 
-import click
-
-from memshim.cli.common import json_option, open_to_read, say, say_json, say_notes, store_options, visible
+from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes, visible
+from memshim.cli.declare import Number, Word, command
 from memshim.store import lost
 from memshim.text.view import readable
 
@@ -18,10 +17,11 @@ BECAME = {
 }
 
 
-@click.command()
-@store_options
-@click.option("-n", "count", type=click.IntRange(1), default=30, show_default=True, help="How many.")
-@json_option
+@command(
+    *STORE,
+    Word("-n", key="count", kind=Number(1), default=30, shown=True, help="How many."),
+    JSON,
+)
 def lost_command(store: str | None, agent: str | None, count: int, as_json: bool) -> None:
     """List overwritten updates, newest first: what, whose, overwritten by whom and when, what became of it."""
     opened = open_to_read(store, agent)

@@ -1,19 +1,13 @@
-"""The command line below click: which commands there are, and what every one of them does with a failure."""
+"""The command line: which commands there are, and what every one of them does with a failure.  Must not import click."""
 
 import importlib
 import os
 import sys
 
-import click
-
-from memshim import __version__
 from memshim.cli import failure
 from memshim.cli.append import run as run_append
-from memshim.errors import BadInput, MemshimError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from memshim.cli.declare import Command, Group, Unusual
+from memshim.errors import MemshimError
 
 COMMANDS = {
     "demo": ("demo", "Race 8 writers, first as agents' tools write, then through memshim."),
@@ -47,60 +41,19 @@ COMMANDS = {
 GLOBAL = ("--store", "--agent", "--doc")
 
 
-class Lazy(click.Group):
-    """Is a group that imports a command's module when the command is called; its help costs no import."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Returns the names, in the order that a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Returns one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"memshim.cli.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name.replace("-", "_") + "_command")
-        assert isinstance(command, click.Command)
-        return command
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Returns what a shell may offer: the commands from the table, so that none of them is imported."""
-        from click.shell_completion import CompletionItem
-
-        if incomplete.startswith("-"):
-            return super().shell_complete(ctx, incomplete)
-        return [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the list of commands from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="memshim %(version)s")
-def main() -> None:
-    """Several agents write one Markdown memory (MEMORY.md and topic files), and nothing gets lost."""
-
-
-def run_click(args: list[str]) -> int:
+def run(line: list[str]) -> int:
     """Runs one command and returns the exit code of the contract (docs/cli.md)."""
-    args = _options_last(args)
-    if args[:1] == ["append"] and "--help" not in args:
-        return run_append(args[1:])  # its own parser, because its text may begin with "-"
+    line = _options_last(line)
+    if line[:1] == ["append"] and "--help" not in line:
+        return run_append(line[1:])  # its own parser, because its text may begin with "-"
     try:
-        result = main.main(args=args, prog_name="memshim", standalone_mode=False)
+        code = _run(line)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "memshim"
-        return failure.report(BadInput(error.format_message(), f"Try: {command} --help"), "--json" in args)
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return code
+    except KeyboardInterrupt:
         return failure.INTERRUPTED
     except MemshimError as error:
-        return failure.report(error, "--json" in args)
+        return failure.report(error, "--json" in line)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has what it wanted, as with `memshim log | head`
         return 0
@@ -108,6 +61,29 @@ def run_click(args: list[str]) -> int:
         return failure.report_os(error)
     except Exception:
         return failure.report_bug()
+
+
+def _run(line: list[str]) -> int:
+    try:
+        found = find(line[0]) if line else None
+        if found is None:
+            raise Unusual
+        call = found.read(line[1:])
+    except Unusual:
+        from memshim.cli import usage
+
+        return usage.run(line)
+    return call() or 0
+
+
+def find(name: str) -> Command | Group | None:
+    """Returns the command of this name; imports its module."""
+    if name not in COMMANDS:
+        return None
+    module = importlib.import_module(f"memshim.cli.{COMMANDS[name][0]}")
+    found = getattr(module, name.replace("-", "_") + "_command")
+    assert isinstance(found, Command | Group)
+    return found
 
 
 def _options_last(args: list[str]) -> list[str]:

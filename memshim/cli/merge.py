@@ -2,21 +2,21 @@
 
 import sys
 
-import click
-
 from memshim.cli import failure
 from memshim.cli.common import write_bytes
+from memshim.cli.declare import Number, Word, command
 
 
-@click.command()
-@click.argument("base")
-@click.argument("ours")
-@click.argument("theirs")
-@click.option("-L", "labels", multiple=True, metavar="NAME", help="Label for ours, base, theirs, in this order.")
-@click.option("--explain", is_flag=True, help="Say on standard error which rules settled what.")
-@click.option("--marker-size", default=7, type=click.IntRange(1, 1000), help="How long conflict markers are.")
-@click.option(
-    "-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output."
+@command(
+    Word("base", required=True),
+    Word("ours", required=True),
+    Word("theirs", required=True),
+    Word("-L", key="labels", many=True, metavar="NAME", help="Label for ours, base, theirs, in this order."),
+    Word("--explain", flag=True, help="Say on standard error which rules settled what."),
+    Word("--marker-size", default=7, kind=Number(1, 1000), help="How long conflict markers are."),
+    Word(
+        "-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output."
+    ),
 )
 def merge_file_command(
     base: str, ours: str, theirs: str, labels: tuple[str, ...], explain: bool, marker_size: int, output: str | None

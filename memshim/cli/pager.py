@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import shutil
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
 
 
 @contextlib.contextmanager
@@ -19,8 +18,7 @@ def paged() -> "Iterator[None]":
     in a pipe, for a pager of "cat" or "", or where there is none.
     """
     command = os.environ.get("MEMSHIM_PAGER", os.environ.get("PAGER", "less"))
-    program = command.split()[:1]
-    if not sys.stdout.isatty() or not program or program == ["cat"] or shutil.which(program[0]) is None:
+    if not sys.stdout.isatty() or not _is_there(command):
         yield
         return
     import subprocess  # not where nothing is paged: it costs as much as the log itself
@@ -42,6 +40,13 @@ def paged() -> "Iterator[None]":
         os.dup2(terminal, 1)
         os.close(terminal)
         _wait(pager)
+
+
+def _is_there(command: str) -> bool:
+    import shutil
+
+    program = command.split()[:1]
+    return bool(program) and program != ["cat"] and shutil.which(program[0]) is not None
 
 
 def _wait(pager: "subprocess.Popen[bytes]") -> None:

@@ -2,19 +2,17 @@
 
 import time
 
-import click
-
 from memshim.cli.common import (
-    completing,
-    doc_option,
-    json_option,
+    DOC,
+    JSON,
+    STORE,
     open_to_read,
     say,
     say_json,
-    store_options,
     visible,
     write_bytes,
 )  # fmt: skip
+from memshim.cli.declare import Word, command
 from memshim.cli.when import moment
 from memshim.errors import NotFound
 from memshim.store.earlier import text_at, text_of
@@ -23,16 +21,17 @@ from memshim.text.sections import Piece
 from memshim.text.view import readable
 
 
-@click.command()
-@store_options
-@doc_option
-@click.option(
-    "--at",
-    metavar="REV|TIME",
-    shell_complete=completing("revisions"),
-    help="As it was at this revision (7 or more hex digits), or at this time.",
+@command(
+    *STORE,
+    DOC,
+    Word(
+        "--at",
+        metavar="REV|TIME",
+        completes="revisions",
+        help="As it was at this revision (7 or more hex digits), or at this time.",
+    ),
+    JSON,
 )
-@json_option
 def show_command(store: str | None, agent: str | None, doc: str, at: str | None, as_json: bool) -> None:
     """Print the merged document, journals' tails included."""
     opened = open_to_read(store, agent)
@@ -70,10 +69,11 @@ def _block_json(piece: Piece, first: int, last: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-@click.command()
-@store_options
-@doc_option
-@json_option
+@command(
+    *STORE,
+    DOC,
+    JSON,
+)
 def rev_command(store: str | None, agent: str | None, doc: str, as_json: bool) -> None:
     """Print the merged document's revision: SHA-256 of its bytes, the token for --expect."""
     view = open_to_read(store, agent).read(doc)
@@ -83,9 +83,10 @@ def rev_command(store: str | None, agent: str | None, doc: str, as_json: bool) -
         say(view.revision)
 
 
-@click.command()
-@store_options
-@json_option
+@command(
+    *STORE,
+    JSON,
+)
 def conflicts_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """List open clashes with both texts; settle one with memshim resolve, or by editing the document."""
     opened = open_to_read(store, agent)

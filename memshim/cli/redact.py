@@ -1,20 +1,20 @@
 """The command that erases: redact."""
 
-import click
-
 from memshim.cli.append import standard_input
-from memshim.cli.common import completing, json_option, open_store, say, say_json, say_notes, store_options, text_in
-from memshim.cli.write import why_option
+from memshim.cli.common import JSON, STORE, open_store, say, say_json, say_notes, text_in
+from memshim.cli.declare import Word, command
+from memshim.cli.write import WHY
 from memshim.errors import BadInput
 from memshim.store.redact import redact
 
 
-@click.command()
-@click.argument("id", required=False, shell_complete=completing("entries"))
-@click.option("--text", metavar="TEXT", help="Erase this text wherever it stands; - reads it from standard input.")
-@store_options
-@why_option
-@json_option
+@command(
+    Word("id", completes="entries"),
+    Word("--text", metavar="TEXT", help="Erase this text wherever it stands; - reads it from standard input."),
+    *STORE,
+    WHY,
+    JSON,
+)
 def redact_command(
     id: str | None, text: str | None, store: str | None, agent: str | None, why: str, as_json: bool
 ) -> None:

@@ -2,23 +2,26 @@
 
 import os
 import time
-from typing import Any
 
-import click
-
-from memshim.cli.common import json_option, open_to_read, say, say_json, say_notes, store_options, visible
+from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes, visible
+from memshim.cli.declare import command
 from memshim.cli.when import age, clock
 from memshim.disk import incidents
 from memshim.store import survey
 from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SHOWN = 3
 """How many incidents are told; with more, their number."""
 
 
-@click.command()
-@store_options
-@json_option
+@command(
+    *STORE,
+    JSON,
+)
 def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Say whether agents' own tools are protected, and why not; then how the store is, and what happened today."""
     safe, why, mend = _protection()
@@ -87,6 +90,6 @@ def _size(document: survey.Size) -> str:
     )
 
 
-def _told(incident: dict[str, Any]) -> str:
+def _told(incident: "dict[str, Any]") -> str:
     details = ", ".join(f"{key} {value}" for key, value in incident.items() if key not in ("time", "what"))
     return visible(f"{incident.get('what', '')}" + (f" ({details})" if details else ""))

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import click
-
-from memshim.cli.common import completing, json_option, open_to_read, say, say_json, say_notes, store_options
+from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes
+from memshim.cli.declare import Word, command
 from memshim.cli.when import clock, moment
 from memshim.disk import files
 from memshim.store.blame import author
@@ -24,12 +23,13 @@ WORDS, TEXT = 160, 4_000
 _OTHERS = "other agents"
 
 
-@click.command()
-@click.option("--html", "path", required=True, metavar="FILE", help="Where to write the page; - is standard output.")
-@click.option("--since", metavar="TIME", help="Not older than this: 2h, 3d, 2026-11-21.")
-@click.option("--doc", metavar="NAME", shell_complete=completing("documents"), help="Only what concerns this document.")
-@store_options
-@json_option
+@command(
+    Word("--html", key="path", required=True, metavar="FILE", help="Where to write the page; - is standard output."),
+    Word("--since", metavar="TIME", help="Not older than this: 2h, 3d, 2026-11-21."),
+    Word("--doc", metavar="NAME", completes="documents", help="Only what concerns this document."),
+    *STORE,
+    JSON,
+)
 def timeline_command(
     path: str, since: str | None, doc: str | None, store: str | None, agent: str | None, as_json: bool
 ) -> None:

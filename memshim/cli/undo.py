@@ -1,20 +1,20 @@
 """The command that takes back: undo."""
 
-import click
-
-from memshim.cli.common import completing, json_option, open_store, say, say_json, store_options
+from memshim.cli.common import JSON, STORE, open_store, say, say_json
+from memshim.cli.declare import Word, command
 from memshim.cli.diff import show, unified
-from memshim.cli.write import changed, refused, why_option
+from memshim.cli.write import WHY, changed, refused
 from memshim.errors import RevisionMismatch
 from memshim.store.undo import preview, undo
 
 
-@click.command()
-@click.argument("id", required=False, shell_complete=completing("entries"))
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@store_options
-@why_option
-@json_option
+@command(
+    Word("id", completes="entries"),
+    Word("--dry-run", flag=True, help="Show what would change, and change nothing."),
+    *STORE,
+    WHY,
+    JSON,
+)
 def undo_command(id: str | None, dry_run: bool, store: str | None, agent: str | None, why: str, as_json: bool) -> int:
     """Take back what an entry did: an append, edit, write, adoption, restoration, forget, resolution, or an undo.
 

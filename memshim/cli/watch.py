@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import click
-
-from memshim.cli.common import open_to_read, say, shorten, visible, width
+from memshim.cli.common import FOLDER, open_to_read, say, shorten, visible, width
+from memshim.cli.declare import Number, Word, command
 from memshim.cli.log import entry_json, line_of, wanted
 from memshim.daemon import client
 from memshim.store import lost
@@ -26,14 +25,15 @@ BURST = 3
 """Beyond so many entries of one agent and kind at once, people get one line for all of them."""
 
 
-@click.command()
-@click.option("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")
-@click.option("--since", metavar="REV", help="First tell what happened since this revision.")
-@click.option("--doc", metavar="NAME", help="Only what concerns this document.")
-@click.option("--agent", metavar="NAME", help="Only this agent's, by its id or readable name.")
-@click.option("--kind", metavar="KIND", help="Only this kind: append, edit, write, adopt, lost, conflict and so on.")
-@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N events.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, see docs/json.md.")
+@command(
+    FOLDER,
+    Word("--since", metavar="REV", help="First tell what happened since this revision."),
+    Word("--doc", metavar="NAME", help="Only what concerns this document."),
+    Word("--agent", metavar="NAME", help="Only this agent's, by its id or readable name."),
+    Word("--kind", metavar="KIND", help="Only this kind: append, edit, write, adopt, lost, conflict and so on."),
+    Word("--count", kind=Number(1), metavar="N", help="End after N events."),
+    Word("--json", key="as_json", flag=True, help="One JSON object a line, see docs/json.md."),
+)
 def watch_command(
     store: str | None,
     since: str | None,

@@ -3,38 +3,38 @@
 import os
 import sys
 
-import click
-
+from memshim.cli import failure
 from memshim.cli.append import standard_input
 from memshim.cli.common import (
+    DOC,
+    JSON,
+    STORE,
     agent_of,
-    completing,
-    doc_option,
-    json_option,
     open_store,
     say,
     say_json,
     say_notes,
-    store_options,
     text_in,
 )
+from memshim.cli.declare import OneOf, Word, command
 from memshim.errors import BadInput, RevisionMismatch
 from memshim.store.result import Change
 from memshim.store.store import Store
 
-why_option = click.option("--why", default="", metavar="WHY", help="The reason, kept with the entry.")
-expect_option = click.option(
+WHY = Word("--why", default="", metavar="WHY", help="The reason, kept with the entry.")
+EXPECT = Word(
     "--expect",
     metavar="REV",
-    shell_complete=completing("revisions"),
+    completes="revisions",
     help="The revision that you read; what changed since is merged. Default: the newest.",
 )
-strict_option = click.option("--strict", is_flag=True, help="Refuse if the document has moved on at all.")
+STRICT = Word("--strict", flag=True, help="Refuse if the document has moved on at all.")
 
 
-@click.command()
-@store_options
-@json_option
+@command(
+    *STORE,
+    JSON,
+)
 def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Make a store of this folder (or of --store); the text that is there is its first snapshot."""
     import os
@@ -52,16 +52,18 @@ def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
         say(f"{opened.layout.root} is a store now." if made else f"{opened.layout.root} is a store already.")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.argument("text")
-@store_options
-@doc_option
-@click.option("--section", metavar="HEADING", default="", help="Under this heading (made if missing), else at the end.")
-@why_option
-@click.option("--session", metavar="ID", default="", help="The session that it belongs to.")
-@click.option("--raw", is_flag=True, help="Add nothing: no list mark.")
-@click.option("--no-publish", is_flag=True, help="Do not bring the document up to date now.")
-@json_option
+@command(
+    Word("text", required=True),
+    *STORE,
+    DOC,
+    Word("--section", metavar="HEADING", default="", help="Under this heading (made if missing), else at the end."),
+    WHY,
+    Word("--session", metavar="ID", default="", help="The session that it belongs to."),
+    Word("--raw", flag=True, help="Add nothing: no list mark."),
+    Word("--no-publish", flag=True, help="Do not bring the document up to date now."),
+    JSON,
+    anything=True,
+)
 def append_command(**_: object) -> None:
     """Add a note; when its id is printed it is durable, and never refused because of others.
 
@@ -70,15 +72,16 @@ def append_command(**_: object) -> None:
     raise AssertionError("append has left before click")
 
 
-@click.command()
-@click.option("--old", required=True, metavar="A", help="The text to replace; it must occur exactly once.")
-@click.option("--new", required=True, metavar="B", help="What to put in its place.")
-@store_options
-@doc_option
-@expect_option
-@strict_option
-@why_option
-@json_option
+@command(
+    Word("--old", required=True, metavar="A", help="The text to replace; it must occur exactly once."),
+    Word("--new", required=True, metavar="B", help="What to put in its place."),
+    *STORE,
+    DOC,
+    EXPECT,
+    STRICT,
+    WHY,
+    JSON,
+)
 def edit_command(
     old: str,
     new: str,
@@ -100,13 +103,14 @@ def edit_command(
     return 0
 
 
-@click.command()
-@store_options
-@doc_option
-@expect_option
-@strict_option
-@why_option
-@json_option
+@command(
+    *STORE,
+    DOC,
+    EXPECT,
+    STRICT,
+    WHY,
+    JSON,
+)
 def write_command(
     store: str | None, agent: str | None, doc: str, expect: str | None, strict: bool, why: str, as_json: bool
 ) -> int:
@@ -156,19 +160,20 @@ def refused(error: RevisionMismatch, as_json: bool) -> int:
         return error.exit_code
     for clash in clashes:
         for title, text in (("It now says", clash["ours"]), ("You wanted", clash["theirs"])):
-            click.echo(f"{title}:", err=True)
+            failure.tell(f"{title}:")
             for line in text.splitlines() or ["(nothing)"]:
-                click.echo(f"    {line}", err=True)
+                failure.tell(f"    {line}")
     raise error
 
 
-@click.command()
-@click.argument("id", required=False, shell_complete=completing("entries"))
-@click.option("--text", metavar="TEXT", help="The one live block that says this.")
-@click.option("--doc", metavar="NAME", shell_complete=completing("documents"), help="Look only in this document.")
-@store_options
-@why_option
-@json_option
+@command(
+    Word("id", completes="entries"),
+    Word("--text", metavar="TEXT", help="The one live block that says this."),
+    Word("--doc", metavar="NAME", completes="documents", help="Look only in this document."),
+    *STORE,
+    WHY,
+    JSON,
+)
 def forget_command(
     id: str | None, text: str | None, doc: str | None, store: str | None, agent: str | None, why: str, as_json: bool
 ) -> None:
@@ -180,33 +185,36 @@ def forget_command(
     changed(change, as_json)
 
 
-@click.command()
-@click.argument("what", metavar="ID|NAME", shell_complete=completing("entries"))
-@store_options
-@why_option
-@json_option
+@command(
+    Word("what", required=True, metavar="ID|NAME", completes="entries"),
+    *STORE,
+    WHY,
+    JSON,
+)
 def restore_command(what: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Take a removal back: of an entry, of a forget, or of a removed document by its NAME."""
     change = open_store(store, agent).restore(what, why=why)
     changed(change, as_json)
 
 
-@click.command()
-@click.argument("id", shell_complete=completing("conflicts"))
-@click.option("--keep", required=True, type=click.Choice(["ours", "theirs", "both"]), help="Which text stays.")
-@store_options
-@why_option
-@json_option
+@command(
+    Word("id", required=True, completes="conflicts"),
+    Word("--keep", required=True, kind=OneOf("ours", "theirs", "both"), help="Which text stays."),
+    *STORE,
+    WHY,
+    JSON,
+)
 def resolve_command(id: str, keep: str, store: str | None, agent: str | None, why: str, as_json: bool) -> None:
     """Settle a clash: `ours` is the text that came first, `theirs` the other, see memshim conflicts."""
     change = open_store(store, agent).resolve(id, keep, why=why)
     changed(change, as_json)
 
 
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Show what would change on disk, and change nothing.")
-@store_options
-@json_option
+@command(
+    Word("--dry-run", flag=True, help="Show what would change on disk, and change nothing."),
+    *STORE,
+    JSON,
+)
 def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json: bool) -> None:
     """Fold the journals into the documents, publish them, and archive silent journals."""
     opened = open_store(store, agent)
@@ -215,7 +223,7 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
         if as_json:
             say_json({"dry_run": True, "documents": [{"doc": n, "diff": _diff(n, a, b)} for n, a, b in plan]})
         for name, before, after in () if as_json else plan:
-            click.echo(_diff(name, before, after), nl=False)
+            print(_diff(name, before, after), end="")
         if not plan and not as_json:
             say("The documents are up to date.")
         return

@@ -13,7 +13,7 @@ from memshim.store import intake, lost, rename
 from memshim.store.history import revision_of
 from memshim.store.memory import Memory
 from memshim.store.turn import Turn, is_index
-from memshim.text.merge.threeway import LIMIT, LINES
+from memshim.text.merge import MergeLimitError, require_mergeable
 from memshim.text.origin import nearest
 
 TYPE_CHECKING = False
@@ -90,10 +90,11 @@ def _read_settled(path: str, published: "Published | None") -> "tuple[bytes, os.
 
 def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     """Takes in a text that somebody put into a document; False where it says nothing that we do not know."""
-    if len(data) > LIMIT or data.count(b"\n") > LINES:  # before anything is compared with it
+    try:
+        require_mergeable(data)  # before anything is compared with it
+    except MergeLimitError as error:
         path = turn.layout.document(turn.name(doc))
-        limits = f"over {LIMIT >> 20} MiB or {LINES} lines"
-        raise DocumentUnusable(f"{path} was changed, and is too large to merge: {limits}.", "Split it.")
+        raise DocumentUnusable(f"{path} was changed, and is {error}.", "Split it.") from error
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:

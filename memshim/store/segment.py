@@ -9,12 +9,12 @@ are merged into one, so their number grows as the logarithm of the history.
 
 import mmap
 import os
-import sys
 import zlib
 from hashlib import sha256
 
 from memshim.disk import files
 from memshim.errors import StoreUnusable
+from memshim.text import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,15 +95,11 @@ class Segment:
 
     def backwards(self) -> "Iterator[bytes]":
         """Yields every record, the last one first, in the order in which they were written; reads only what is asked for."""
-        from array import array
-
-        rows = array("Q", self._map[self._index : self._index + self.count * _ROW])
-        if sys.byteorder == "little":
-            rows.byteswap()
         end = self._index
-        for offset in sorted(rows[2::4], reverse=True):  # one stands behind the other
-            yield self._map[offset:end]
-            end = offset
+        while end > 0:
+            begin = max(0, self._map.rfind(record.MARK, 0, end))  # no text can look like a mark
+            yield self._map[begin:end]
+            end = begin
 
     def intact(self) -> bool:
         """Tells whether the bytes are those that were written."""

@@ -66,7 +66,6 @@ def test_what_was_named_and_is_not_there_ends_with_1(memory, inside):
 
 def test_wrong_usage_ends_with_2_and_a_hint(memory, inside):
     for words in (
-        [],
         ["frobnicate"],
         ["show", "--frob"],
         ["edit", "--old", "a"],

@@ -87,7 +87,7 @@ def test_an_output_that_cannot_be_written_is_an_error_that_names_it(merge_file):
 
 
 def test_a_text_that_is_too_large_is_an_error_that_says_the_limit(merge_file, monkeypatch):
-    monkeypatch.setattr("memshim.text.merge.threeway.LINES", 3)
+    monkeypatch.setattr("memshim.text.merge.result.LINES", 3)
     answer = merge_file(b"- a\n" * 4, b"- o\n", b"- t\n")
     assert (answer.code, answer.out) == (2, b"")
     assert "too large to merge: over 32 MiB or 3 lines" in answer.err

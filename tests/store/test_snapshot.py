@@ -12,6 +12,7 @@ import pytest
 from memshim import Store
 from memshim.errors import StoreUnusable
 from memshim.store import compact, segment, snapshot
+from memshim.text import record
 
 TEXT = b"- one\n- two\n- three\n"
 
@@ -166,6 +167,19 @@ def test_every_key_is_found_and_no_other(shelf, seed, count):
     assert found.intact()
     assert found.position("0" * 32) == 0
     assert found.position("f" * 32) == len(items)
+
+
+def test_records_come_backwards_in_the_order_of_their_rank(shelf, seed):
+    chance = random.Random(seed)
+    texts = [b"", b"- a\n", b"<!-- memshim 0 1\n", b"\n<!-- memshim \\\\ x", b"<!-- memshim " * 3, b"-->\n{}"]
+    items = []
+    for key in sorted(f"{chance.getrandbits(128):032x}" for _ in range(200)):
+        words = [chance.choice(texts) for _ in range(chance.randrange(4))]
+        items.append((key, record.encode({"time": f"{chance.randrange(50):016x}"}, words)))
+    found = segment.Segment(shelf, segment.write(shelf, items, record.time_in))
+    ranked = sorted(items, key=lambda item: (record.time_in(item[1]), item[0]))
+    assert list(found.backwards()) == [data for _, data in reversed(ranked)]
+    assert list(segment.Segment(shelf, segment.write(shelf, [])).backwards()) == []
 
 
 def test_a_segment_written_twice_is_one_file(shelf):

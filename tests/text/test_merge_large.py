@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from memshim.text.merge import MergeLimitError, merge, threeway
+from memshim.text.merge import MergeLimitError, merge, result
 
 CORPUS = Path(__file__).parents[3] / "shared" / "merge-corpus"
 
 
 def test_refuses_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threeway, "LINES", 10)
+    monkeypatch.setattr(result, "LINES", 10)
     with pytest.raises(MergeLimitError):
         merge(b"a\n" * 11, b"b\n", b"c\n")
     assert merge(b"a\n" * 11, b"a\n" * 11, b"c\n").text == b"c\n"

@@ -6,8 +6,16 @@ did), `union` (what both added at one place), `twice` (at different places), `we
 (on bytes), `threeway` (until it is stable); `versions` (the texts, each read once), `result` (what comes out).
 """
 
-from memshim.text.merge.result import Conflict, Merged, MergeLimitError
-from memshim.text.merge.settle import Settled
-from memshim.text.merge.threeway import merge
+from memshim.text.merge.result import Conflict, Merged, MergeLimitError, Settled, require_mergeable
 
-__all__ = ["Conflict", "MergeLimitError", "Merged", "Settled", "merge"]
+__all__ = ["Conflict", "MergeLimitError", "Merged", "Settled", "merge", "require_mergeable"]
+
+
+def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
+    """Merges the changes that two sides made to one Markdown text, see `threeway.merge`.
+
+    The rules are imported by the first merge: most commands need none.
+    """
+    from memshim.text.merge.threeway import merge as work
+
+    return work(base, ours, theirs)

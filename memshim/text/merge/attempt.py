@@ -5,8 +5,8 @@ A last look makes sure that no new line is gone. Whether a merge of the result i
 
 from memshim.text.blocks import BOM, split_lines
 from memshim.text.merge.changes import Side
-from memshim.text.merge.result import Conflict, Merged
-from memshim.text.merge.settle import Clash, Settled
+from memshim.text.merge.result import Conflict, Merged, Settled
+from memshim.text.merge.settle import Clash
 from memshim.text.merge.versions import Versions
 from memshim.text.merge.weave import Weave
 

@@ -2,13 +2,21 @@
 
 from memshim.text.blocks import eol_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from memshim.text.merge.settle import Settled
+LIMIT = 32 * 1024 * 1024  # bytes of one text
+LINES = 500_000
 
 
 class MergeLimitError(ValueError):
     """Says that a text is too large to be merged."""
+
+    def __init__(self) -> None:
+        super().__init__(f"too large to merge: over {LIMIT >> 20} MiB or {LINES} lines")
+
+
+def require_mergeable(text: bytes) -> None:
+    """Raises MergeLimitError for a text that is too large to be merged."""
+    if len(text) > LIMIT or text.count(b"\n") > LINES:
+        raise MergeLimitError
 
 
 class Conflict:
@@ -31,6 +39,25 @@ class Conflict:
         return f"Conflict({self.start}, {self.end}, {self.base!r}, {self.ours!r}, {self.theirs!r})"
 
 
+class Settled:
+    """Tells how a clash was settled: by which `rule`, and the exact bytes that were `kept` and `dropped`.
+
+    The rules: "layout" (white space, list marks and numbers only), "stamp" (dates, versions and counters that move
+    forward), "contains" (one text has all words of the other's change), "placeholder" (see `is_placeholder`), "moved"
+    (what one side moved, word for word, and the other removed).
+    """
+
+    __slots__ = ("dropped", "kept", "rule")
+
+    def __init__(self, rule: str, kept: bytes, dropped: bytes) -> None:
+        self.rule = rule
+        self.kept = kept
+        self.dropped = dropped
+
+    def __repr__(self) -> str:
+        return f"Settled({self.rule!r}, kept={self.kept!r}, dropped={self.dropped!r})"
+
+
 class Merged:
     """Holds what a merge came to: the `text`, the `conflicts` in it, and what was `settled` by a rule.
 
@@ -40,7 +67,7 @@ class Merged:
 
     __slots__ = ("conflicts", "settled", "text", "unrelated")
 
-    def __init__(self, text: bytes, conflicts: list[Conflict], settled: "list[Settled]") -> None:
+    def __init__(self, text: bytes, conflicts: list[Conflict], settled: list[Settled]) -> None:
         self.text = text
         self.conflicts = conflicts
         self.settled = settled

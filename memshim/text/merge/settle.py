@@ -5,6 +5,7 @@ document that nobody wrote.
 """
 
 from memshim.text.diff import matching
+from memshim.text.merge.result import Settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,25 +23,6 @@ STAMP_WORDS = frozenset(
     b" iteration session sessions total count counter entries items".split()
 )
 EMPTY_WORDS = frozenset(b"none nothing empty tbd todo na yet".split())
-
-
-class Settled:
-    """Tells how a clash was settled: by which `rule`, and the exact bytes that were `kept` and `dropped`.
-
-    The rules: "layout" (white space, list marks and numbers only), "stamp" (dates, versions and counters that move
-    forward), "contains" (one text has all words of the other's change), "placeholder" (see `is_placeholder`), "moved"
-    (what one side moved, word for word, and the other removed).
-    """
-
-    __slots__ = ("dropped", "kept", "rule")
-
-    def __init__(self, rule: str, kept: bytes, dropped: bytes) -> None:
-        self.rule = rule
-        self.kept = kept
-        self.dropped = dropped
-
-    def __repr__(self) -> str:
-        return f"Settled({self.rule!r}, kept={self.kept!r}, dropped={self.dropped!r})"
 
 
 class Clash:

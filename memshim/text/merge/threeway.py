@@ -5,7 +5,7 @@ What does not hold is a conflict.
 
 from memshim.text.diff import matching
 from memshim.text.merge.attempt import attempt
-from memshim.text.merge.result import Merged, MergeLimitError
+from memshim.text.merge.result import Merged, require_mergeable
 from memshim.text.merge.settle import LONG, says, weight
 from memshim.text.merge.versions import Versions
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from memshim.text.merge.changes import Side
 
-LIMIT = 32 * 1024 * 1024  # bytes of one text
-LINES = 500_000
 TRIES = 3  # results that are looked at before what is not stable becomes a conflict
 
 
@@ -30,8 +28,7 @@ def merge(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     Pure; raises MergeLimitError for texts over 32 MiB or 500,000 lines.
     """
     for text in (base, ours, theirs) if base not in (ours, theirs) and ours != theirs else ():
-        if len(text) > LIMIT or text.count(b"\n") > LINES:
-            raise MergeLimitError(f"too large to merge: over {LIMIT >> 20} MiB or {LINES} lines")
+        require_mergeable(text)
     versions = Versions(base)
     merged = attempt(versions, ours, theirs)
     if merged.text not in (ours, theirs) and not merged.conflicts:

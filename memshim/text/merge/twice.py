@@ -8,7 +8,8 @@ is removed.
 
 from memshim.text.blocks import split_lines, starts
 from memshim.text.merge.changes import Op, Side
-from memshim.text.merge.settle import Settled, says
+from memshim.text.merge.result import Settled
+from memshim.text.merge.settle import says
 from memshim.text.merge.union import Entry, Union, entries, plain
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ lines can clash, and then a rule may settle it.
 
 from memshim.text.blocks import split_lines, starts
 from memshim.text.merge.changes import Op, Side, meets
-from memshim.text.merge.settle import Clash, Settled, is_placeholder, layout, says, settle
+from memshim.text.merge.result import Settled
+from memshim.text.merge.settle import Clash, is_placeholder, layout, says, settle
 from memshim.text.merge.twice import once, removed
 from memshim.text.merge.union import Union, is_inside
 
