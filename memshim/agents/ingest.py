@@ -100,8 +100,10 @@ def looked(place: Place, event: Looked) -> None:
         if words == event.text if whole else words.split("\n")[event.first :][: len(lines)] == lines:
             mine.keep(look(mine.text(), text, None if whole else shown))
             return
-    if whole:
-        mine.keep(event.text.encode("utf-8", "replace"))
+    if whole:  # no text that we know: it may be one in which something was redacted since
+        from memshim.store import redact
+
+        mine.keep(redact.without(Memory(place.layout), _bytes(event.text)))
 
 
 def _candidates(place: Place, doc: str) -> "list[bytes]":

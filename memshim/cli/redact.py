@@ -5,7 +5,6 @@ from memshim.cli.common import JSON, STORE, open_store, say, say_json, say_notes
 from memshim.cli.declare import Word, command
 from memshim.cli.write import WHY
 from memshim.errors import BadInput
-from memshim.store.redact import redact
 
 
 @command(
@@ -29,11 +28,9 @@ def redact_command(
         )
     opened = open_store(store, agent)
     wanted = standard_input() if text == "-" else text_in(text or "")
-    with opened.turn() as turn:
-        done = redact(turn, id, wanted, opened.agent, opened.session, why)
-        notes = [*turn.notes, *done.notes]
+    done = opened.redact(id, text=wanted, why=why)
     if as_json:
-        say_json({"id": done.id, "texts": done.texts, "entries": done.entries, "notes": notes})
+        say_json({"id": done.id, "texts": done.texts, "entries": done.entries, "notes": done.notes})
         return
     texts, entries = (
         f"{done.texts} text{'s' * (done.texts != 1)}",
@@ -41,4 +38,4 @@ def redact_command(
     )
     say(f"Erased {texts} from {entries}, and from every file that held {'it' if done.texts == 1 else 'them'}.")
     say(f"entry {done.id}")
-    say_notes(notes)
+    say_notes(done.notes)

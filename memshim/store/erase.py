@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _IDS = "v id kind time when agent replica op doc do targets undoes settles ids slot at eol replaces from kinds".split()  # noqa: SIM905
 _OURS = frozenset([*_IDS, *"journal salt digests sizes found base blocks saved gone".split()])  # noqa: SIM905
 """Fields that hold no text of anybody's: ids, places and names, in which an accidental match must not be replaced."""
+FIELDS = (*_OURS, "texts", "store", "why", "ops", "session", "section", "name", "extra", "memshim")
+"""What fields are called, and what else stands in every record."""
 _SHELVES = ("journals", "archive", "entries", "blocks", "snapshots", "heads", "history")
 
 
@@ -82,18 +84,23 @@ def leftovers(layout: "Layout", eraser: "Eraser") -> list[str]:
     return sorted(found)
 
 
+def is_anywhere(layout: "Layout", eraser: "Eraser") -> bool:
+    """Tells whether a file of the store's folders holds a text, apart from its documents."""
+    return any(_traces(files.read(path) or b"", eraser, True) for path in _files(layout))
+
+
 def reports(eraser: "Eraser") -> None:
-    """Erases texts from the reports of bugs, whose tracebacks may hold anything."""
+    """Erases texts from the reports of bugs, whose tracebacks may hold anything, and from what went wrong in the background."""
     try:
         home = state_home()
     except OSError:
         return
     for name in _names(home):
         path = os.path.join(home, name)
-        if name.endswith(".log") and os.path.isfile(path) and not os.path.islink(path):
+        if name.endswith((".log", "incidents", ".old")) and os.path.isfile(path) and not os.path.islink(path):
             data = files.read(path)
             if data is not None and eraser.holds(data):
-                files.replace(path, eraser.raw(data), home)
+                files.replace(path, eraser.text(data), home)
 
 
 def _files(layout: "Layout") -> "Iterator[str]":
@@ -135,7 +142,7 @@ def _framed(data: bytes, eraser: "Eraser") -> bytes:
         if not eraser.holds(piece):
             parts.append(piece)
         elif found.meta is None:
-            parts.append(eraser.raw(piece))
+            parts.append(eraser.text(piece))
         else:
             parts.append(record.encode(_meta(found.meta, eraser), [eraser.text(text) for text in found.texts]))
     return b"".join(parts)

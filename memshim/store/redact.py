@@ -14,7 +14,7 @@ from memshim.text.secret import REDACTED, SHORTEST, Eraser, Marks, bare, digest,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from memshim.store.memory import Memory
     from memshim.text.entry import Entry, Op
@@ -45,6 +45,11 @@ def redact(turn: Turn, name: str | None, text: bytes, agent: str, session: str, 
     if not secrets:
         raise BadInput(f"There is no line of {SHORTEST} bytes or more to erase.", "Name a longer text.")
     eraser = Eraser(secrets)
+    if any(eraser.holds(own.encode("utf-8", "surrogateescape")) for own in _own(turn)):
+        raise BadInput(
+            "Words of memshim's own records hold this text: names of documents, agents or fields, or ids.",
+            "Name more of its line. A line that says nothing else can be forgotten: memshim forget",
+        )
     if not _is_somewhere(turn, eraser):
         raise NotFound("No file of the store holds this text.", "memshim log --grep finds what entries say.")
     done = _erase(turn, eraser, agent, session, why)
@@ -54,12 +59,17 @@ def redact(turn: Turn, name: str | None, text: bytes, agent: str, session: str, 
     return done
 
 
+def without(memory: "Memory", text: bytes) -> bytes:
+    """Returns a text without what was erased before."""
+    found = [secret for mark in _marks(memory) for secret in mark.find(text)]
+    return Eraser(found).text(text) if found else text
+
+
 def again(turn: Turn) -> "Redacted | None":
     """Erases what was erased before and has come back with the newest entries; cheap where nothing was ever erased."""
-    told = list(turn.memory.state.redacted.values())
-    if not told:
+    marks = _marks(turn.memory)
+    if not marks:
         return None
-    marks = [Marks(salt, digests, sizes) for salt, digests, sizes in _united(told)]
     found: dict[bytes, str] = {}
     for entry in turn.memory.new.values():
         for text in _texts(entry):
@@ -72,14 +82,14 @@ def again(turn: Turn) -> "Redacted | None":
     return done
 
 
-def _united(told: "Iterable[list[object]]") -> "list[tuple[str, list[str], list[int]]]":
+def _marks(memory: "Memory") -> list[Marks]:
     """Returns the marks of all redactions, those with one salt together."""
     by_salt: dict[str, tuple[list[str], list[int]]] = {}
-    for salt, digests, sizes in told:
+    for salt, digests, sizes in memory.state.redacted.values():
         mine = by_salt.setdefault(str(salt), ([], []))
-        mine[0].extend(digests)  # type: ignore[arg-type]
-        mine[1].extend(n for n in sizes if isinstance(n, int))  # type: ignore[attr-defined]
-    return [(salt, digests, sizes) for salt, (digests, sizes) in by_salt.items()]
+        mine[0].extend(digests)
+        mine[1].extend(n for n in sizes if isinstance(n, int))
+    return [Marks(salt, digests, sizes) for salt, (digests, sizes) in by_salt.items()]
 
 
 def _texts(entry: "Entry") -> list[bytes]:
@@ -116,7 +126,7 @@ def _erase(turn: Turn, eraser: Eraser, agent: str, session: str, why: str) -> Re
                 raise
     erase.reports(eraser)
     files.unlink_quietly(turn.layout.path("redacting"))
-    notes = [f"{path} still holds the text, and is not memshim's to change." for path in foreign]
+    notes = [*turn.notes, *(f"{path} still holds the text, and is not memshim's to change." for path in foreign)]
     return Redacted(entry.id, len(eraser.secrets), count, notes)
 
 
@@ -149,12 +159,23 @@ def _emptied(memory: "Memory", eraser: Eraser) -> "list[Op]":
     return ops
 
 
+def _own(turn: Turn) -> "Iterator[str]":
+    """Yields what stands in records and is nobody's text, and must stay."""
+    memory = turn.memory
+    yield from erase.FIELDS
+    yield from memory.documents().values()
+    yield from memory.state.docs
+    yield turn.replica
+    for when, id_, kind, agent, _ in memory.heads():
+        yield from (when, id_, kind, agent)
+
+
 def _is_somewhere(turn: Turn, eraser: Eraser) -> bool:
     """Tells whether an entry or a document holds one of the texts, or a stopped redaction may have left some."""
     if os.path.exists(turn.layout.path("redacting")):
         return True
     shown = any(eraser.holds(turn.memory.view(doc).text) for doc in turn.memory.documents())
-    return shown or any(eraser.holds(text) for entry in turn.memory.entries() for text in _texts(entry))
+    return shown or erase.is_anywhere(turn.layout, eraser)
 
 
 def _of_entry(memory: "Memory", entry: "Entry") -> list[bytes]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from memshim.store.check import Finding
+    from memshim.store.redact import Redacted
     from memshim.text.entry import Entry
 
 LOCK_TIMEOUT_S = 30.0
@@ -147,10 +148,9 @@ class Store:
         does not occur exactly once (with the count and the nearest line), RevisionMismatch where the merge clashes or,
         with `strict`, where the document has moved on at all; nothing is changed then.
         """
-        before, after = _bytes(old), _bytes(new)
-        if not before:
+        make = partial(change.replace_once, old=_bytes(old), new=_bytes(new))
+        if not old:
             raise BadInput("The text to replace is empty.", 'Try: memshim edit --old "- use pip" --new "- use uv"')
-        make = partial(change.replace_once, old=before, new=after)
         _document(doc)
         revision = digits_of(expected)
         return self._change(why, lambda turn: change.compare_and_swap(turn, "edit", doc, revision, strict, make))
@@ -204,6 +204,13 @@ class Store:
         from memshim.store import undo as undoing
 
         return self._change(why, lambda turn: undoing.undo(turn, id, self.agent))
+
+    def redact(self, id: str | None = None, *, text: "str | bytes | None" = None, why: str = "") -> "Redacted":
+        """Erases an entry's text, or a `text` wherever it stands, for good, as `memshim.store.redact` says."""
+        from memshim.store import redact as redacting
+
+        with self.turn() as turn:
+            return redacting.redact(turn, id, _bytes(text or b""), self.agent, self.session, why)
 
     def _change(self, why: str, decide: "Callable[[Turn], change.Plan]") -> Change:
         """Decides, records and publishes under one lock; the entry is durable before anything is published."""

@@ -7,8 +7,6 @@ such a line, or the text in a new line (between white space or punctuation), is 
 import re
 from hashlib import sha256
 
-from memshim.text.record import dumps
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,20 +37,11 @@ class Eraser:
 
     def __init__(self, secrets: "Iterable[bytes]") -> None:
         self.secrets = sorted(set(secrets), key=len, reverse=True)  # the longest first: one may hold another
-        strings = [dumps(s.decode("utf-8", "surrogateescape"))[1:-1] for s in self.secrets]
-        self.traces = [*self.secrets, *(s for s in strings if s not in self.secrets)]
+        self._written = re.compile(b"|".join(map(_written, self.secrets)))
 
     def text(self, data: bytes) -> bytes:
-        """Returns the bytes without the texts."""
-        for secret in self.secrets:
-            data = data.replace(secret, REDACTED)
-        return data
-
-    def raw(self, data: bytes) -> bytes:
-        """Returns bytes of no known shape without the texts, as they are and as JSON writes them."""
-        for trace in self.traces:
-            data = data.replace(trace, REDACTED)
-        return data
+        """Returns the bytes without the texts, however they are written there."""
+        return self._written.sub(REDACTED, data)
 
     def string(self, text: str) -> str:
         """Returns the string without the texts."""
@@ -69,8 +58,30 @@ class Eraser:
         return value
 
     def holds(self, data: "bytes | Any") -> bool:
-        """Tells whether bytes (or a mapped file) hold one of the texts, as it is or as JSON writes it."""
-        return any(data.find(trace) >= 0 for trace in self.traces)
+        """Tells whether bytes (or a mapped file) hold one of the texts, as it is or as JSON or a shell writes it."""
+        return self._written.search(data) is not None
+
+
+_SHORT = {"\b": b"b", "\f": b"f", "\n": b"n", "\r": b"r", "\t": b"t"}
+
+
+def _written(secret: bytes) -> bytes:
+    """Returns a pattern for a text as it is, and as programs write it that escape: signs and what is not ASCII as JSON
+    does, in any of its ways, and again within a string of JSON or of a shell."""
+    return b"".join(map(_written_sign, secret.decode("utf-8", "surrogateescape")))
+
+
+def _written_sign(sign: str) -> bytes:
+    plain = re.escape(sign.encode("utf-8", "surrogateescape"))
+    if sign.isascii() and (sign.isalnum() or sign in " -_.,:;"):
+        return plain
+    if sign == "\\":
+        return rb"(?:\\+(?i:u005c)?)"
+    units = sign.encode("utf-16-be", "surrogatepass")
+    escaped = b"".join(rb"\\+u(?i:%b)" % units[n : n + 2].hex().encode() for n in range(0, len(units), 2))
+    short = rb"|\\+" + _SHORT[sign] if sign in _SHORT else b""
+    before = rb"\\*" if sign in "\"'`/$" else b""
+    return b"(?:" + before + plain + b"|" + escaped + short + b")"
 
 
 class Marks:
