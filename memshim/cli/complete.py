@@ -81,7 +81,20 @@ def entries(given: Given, typed: str) -> Offers:
 
 def kinds(given: Given, typed: str) -> Offers:
     """Returns the kinds of entries that begin like this."""
-    known = ("adopt", "append", "edit", "forget", "init", "redact", "resolve", "restore", "undo", "write")
+    known = (
+        "adopt",
+        "append",
+        "bash",
+        "compact",
+        "edit",
+        "forget",
+        "init",
+        "redact",
+        "resolve",
+        "restore",
+        "undo",
+        "write",
+    )
     return [(kind, "") for kind in known if kind.startswith(typed)]
 
 

@@ -119,4 +119,5 @@ def script(shell: str) -> str:
     maker = get_completion_class(shell)
     assert maker is not None
     made = maker(program(), {}, "memshim", "_MEMSHIM_COMPLETE")
-    return made.source_template % made.source_vars()
+    text = made.source_template % made.source_vars()
+    return text.replace('string split ","', 'string split --max 1 ","')  # fish: an explanation may hold commas

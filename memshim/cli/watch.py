@@ -28,9 +28,14 @@ BURST = 3
 @command(
     FOLDER,
     Word("--since", metavar="REV", help="First tell what happened since this revision."),
-    Word("--doc", metavar="NAME", help="Only what concerns this document."),
-    Word("--agent", metavar="NAME", help="Only this agent's, by its id or readable name."),
-    Word("--kind", metavar="KIND", help="Only this kind: append, edit, write, adopt, lost, conflict and so on."),
+    Word("--doc", metavar="NAME", completes="documents", help="Only what concerns this document."),
+    Word("--agent", metavar="NAME", completes="agents", help="Only this agent's, by its id or readable name."),
+    Word(
+        "--kind",
+        metavar="KIND",
+        completes="kinds",
+        help="Only this kind: append, edit, write, adopt, lost, conflict and so on.",
+    ),
     Word("--count", kind=Number(1), metavar="N", help="End after N events."),
     Word("--json", key="as_json", flag=True, help="One JSON object a line, see docs/json.md."),
 )

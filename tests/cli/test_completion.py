@@ -1,5 +1,8 @@
 """Shell completion: the scripts load in their shells, and agents, documents, ids and revisions are offered."""
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 import time
@@ -72,6 +75,66 @@ def test_each_script_is_one_that_its_shell_takes(inside, shell, tmp_path):
     (tmp_path / "script").write_bytes(script)
     done = subprocess.run([shell, "-n", str(tmp_path / "script")], capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def bash(script, line, wanted):
+    """What bash would offer for the last word of a line."""
+    words = " ".join(f"'{word}'" for word in line.split(" "))
+    code = f"source {script}; COMP_WORDS=({words}); COMP_CWORD={line.count(' ')}; _memshim_completion memshim"
+    code += '; printf "%s\\n" "${COMPREPLY[@]}"'
+    return subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def fish(script, line, wanted):
+    """What fish would offer, with what it says of each."""
+    code = f"source {script}; complete -C'{line}'"
+    return subprocess.run(["fish", "-N", "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def zsh(script, line, wanted):
+    """What a zsh on a terminal shows after a line and the tabulator key, until it is what is wanted."""
+    setup = f"PS1=; stty cols 160; autoload -U compinit; compinit -u -D; source {script}"
+    setup += "; zle-line-init() { print -n rea''dy }; zle -N zle-line-init\n"
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as shell:
+        os.close(theirs)
+        try:
+            os.write(terminal, setup.encode())
+            until(terminal, "ready")
+            os.write(terminal, line.encode() + b"\t")
+            return until(terminal, wanted)
+        finally:
+            os.close(terminal)
+            shell.kill()
+
+
+def until(terminal, wanted):
+    """Reads a terminal until it says something; returns all that it has said, also where that does not come."""
+    shown = ""
+    while wanted not in shown and select.select([terminal], [], [], 30)[0]:
+        shown += os.read(terminal, 4096).decode("utf-8", "replace")
+    return shown
+
+
+@pytest.mark.parametrize("shell", [bash, zsh, fish])
+def test_each_shell_offers_commands_agents_documents_and_ids(memory, inside, on_path, tmp_path, shell):
+    if shutil.which(shell.__name__) is None:
+        pytest.skip(f"needs {shell.__name__}")
+    noted = Store.open(memory, agent="bob-0123abcd").append("use uv: not pip, ever", doc="topic.md")
+    script = tmp_path / "script"
+    script.write_bytes(inside("completion", shell.__name__).out)
+    for line, wanted in (
+        ("memshim bla", "blame"),
+        ("memshim log --kin", "--kind"),
+        ("memshim log --agent bob-", "bob-0123abcd"),
+        ("memshim blame ", "topic.md"),
+        ("memshim show --doc t", "topic.md"),
+        ("memshim undo ", noted[-8:] if shell is bash else "not pip, ever"),
+        (f"memshim forget {noted[-8:-4]}", noted[-8:]),
+    ):
+        assert wanted in shell(script, line, wanted), line
 
 
 def test_an_unknown_shell_is_wrong_usage(inside):
