@@ -133,7 +133,7 @@ def changed(place: Place, event: Changed) -> list[str]:
         told: list[str] = []
         if turn.memory.entry(id) is None:
             mine = place.seen(event.writer, doc)
-            had = mine.text()
+            had = mine.text(after if event.old is None else b"")
             guesses = left = provisional.guesses(turn, doc, after)
             old = _revision(place, turn, doc, before) if before is not None else b""
             untold = not guesses and provisional.is_untold(turn, doc, old)
@@ -183,7 +183,7 @@ def refused(place: Place, event: Refused) -> list[str]:
         if turn.memory.entry(id) is not None:
             return []
         mine = place.seen(event.writer, doc)
-        had = mine.text()
+        had = mine.text(_bytes(event.new) if event.old is None else b"")
         base, target = had, _bytes(event.new)
         if event.old is not None:
             old = _bytes(event.old)

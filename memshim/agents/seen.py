@@ -14,6 +14,7 @@ from memshim.agents.event import Writer
 from memshim.disk import files
 from memshim.disk.layout import INDEX, Layout, state_home
 from memshim.store.history import History, now_ms
+from memshim.text.blocks import split_lines
 from memshim.text.seen import common, look
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 30
 SURE_MS = 5_000
-"""A session reads its memory some time before it says that it has started: what changed in between may be unseen."""
+"""A session may read its memory some time before it says that it has started: what changed in between may be unseen."""
 
 
 class Seen:
@@ -35,14 +36,17 @@ class Seen:
         self.loaded = loaded
         self.path = layout.path("seen", _hash(writer.session, writer.key, doc))
 
-    def text(self) -> bytes:
-        """Returns what the agent has seen; nothing where that is not known."""
+    def text(self, wrote: bytes = b"") -> bytes:
+        """Returns what the agent has seen; nothing where that is not known.
+
+        A line that it may have seen, or one that replaced it, was seen where what it `wrote` has this line.
+        """
         time_ms, text = self._kept()
         given = _started(self.writer.session, self._giver())
         if self.doc == INDEX and given > time_ms and (self.writer.memory or self._own()):
-            text = self._look_at_start(text, given)
+            text = self._look_at_start(text, given, wrote)
         elif not time_ms and self.writer.fork:
-            text = Seen(self.layout, Writer(self.writer.session), self.doc, self.loaded).text()
+            text = Seen(self.layout, Writer(self.writer.session), self.doc, self.loaded).text(wrote)
         return text
 
     def keep(self, text: bytes) -> None:
@@ -62,13 +66,17 @@ class Seen:
     def _giver(self) -> str:
         return self.writer.key if self._own() else ""
 
-    def _look_at_start(self, seen: bytes, when: int) -> bytes:
-        """Adds what stood in the document all the time around a start, as far as the product shows it."""
+    def _look_at_start(self, seen: bytes, when: int, wrote: bytes) -> bytes:
+        """Adds what stood in the document all the time before a start, as far as the product shows it.
+
+        Of the texts of that time the one is taken of which most is in what the agent `wrote`, and what is there was seen.
+        What changed after the start does not matter: a line that was new to the agent is no deletion of an old one.
+        """
         history = History(self.layout, self.doc)
         around: list[str] = []
         for name in history.names():  # newest first
             moment = int(name[:16], 16) >> 16
-            if moment <= when + SURE_MS:
+            if moment <= when:
                 around.append(name)
             if moment <= when - SURE_MS:
                 break
@@ -77,7 +85,10 @@ class Seen:
         texts = [found.text for found in map(history.load, reversed(around)) if found is not None]
         if len(texts) < len(around):
             return seen
-        return look(seen, texts[-1], common(texts) & self.loaded(texts[-1]))
+        carried = set(split_lines(wrote))
+        texts.sort(key=lambda text: len(carried & set(split_lines(text))))  # stable: of equal ones the newest is last
+        again = {n for n, line in enumerate(split_lines(texts[-1])) if line in carried}
+        return look(seen, texts[-1], (common(texts) | again) & self.loaded(texts[-1]))
 
 
 def start(writer: Writer) -> None:
