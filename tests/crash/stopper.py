@@ -1,11 +1,11 @@
 """A process that stops itself: runs one scenario once for every write step, stopped there, and says what it found.
 
-    python stopper.py SCENARIO FOLDER [every-byte | failing]
+    python stopper.py SCENARIO FOLDER [every-byte | failing | third=N]
 
 Prints one JSON object: the write steps of the undisturbed command, how many stops were made, and the failures.  Each
 stop happens in a fork, by os._exit, so that nothing is cleaned up.  fsync does nothing here: what a killed process has
 written stays, and the steps are counted all the same.  With `failing` the process goes on: from that step on the disk
-is full, or has gone read-only, until the command has ended.
+is full, or has gone read-only, until the command has ended.  `third` makes only every third stop, from the N-th on.
 """
 
 import contextlib
@@ -144,15 +144,29 @@ def in_child(words: list[str], stdin: bytes, folder: Path, at: int, how: str) ->
     return os.waitstatus_to_exitcode(status), said.read_text(), json.loads(about) if about else {}
 
 
-class Trial:
-    """Is one scenario in one fresh folder."""
+def copy_tree(source: Path, target: Path) -> None:
+    """Copies a folder with its times and its hard links: a journal has two names."""
+    copies: dict[int, str] = {}
 
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
+    def copy(one: str, other: str) -> None:
+        inode = os.stat(one).st_ino
+        if inode in copies:
+            os.link(copies[inode], other)
+        else:
+            copies[inode] = other
+            shutil.copy2(one, other)
+
+    shutil.copytree(source, target, copy_function=copy)
+
+
+class Trial:
+    """Is one scenario in one folder: a copy of the prepared one."""
+
+    def __init__(self, scenario: Scenario, prepared: World, folder: Path) -> None:
         self.scenario = scenario
-        (folder / "store").mkdir(parents=True)
+        copy_tree(prepared.folder, folder / "store")
         self.folder = folder
-        self.world = World(folder / "store")
-        scenario.prepare(self.world)
+        self.world = World(folder / "store", prepared.ids, prepared.values)
         self.words = [word.format(**self.world.values) for word in scenario.words]
         self.store = ["--store", str(self.world.folder)]
         # The same agent goes on, so that its journal has something behind a torn record.
@@ -209,8 +223,8 @@ class Trial:
 
 
 @contextlib.contextmanager
-def trial(scenario: Scenario, folder: Path) -> Iterator[Trial]:
-    yield Trial(scenario, folder)
+def trial(scenario: Scenario, prepared: World, folder: Path) -> Iterator[Trial]:
+    yield Trial(scenario, prepared, folder)
     shutil.rmtree(folder)  # kept where a check failed
 
 
@@ -219,10 +233,13 @@ class Expected:
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario = scenario
-        with trial(scenario, folder / "without") as one:
+        self.prepared = World(folder / "prepared")
+        self.prepared.folder.mkdir()
+        scenario.prepare(self.prepared)
+        with self.trial(folder / "without") as one:
             self.before = one.texts()
             self.end_without, self.counts_without = self.ended(one)
-        with trial(scenario, folder / "with") as two:
+        with self.trial(folder / "with") as two:
             code, said, counted = two.operate()
             assert code == 0, f"undisturbed, it ended with {code}: {said}"
             assert counted["unseen"] == 0, f"{counted['unseen']} changes of the disk were not counted"
@@ -230,6 +247,9 @@ class Expected:
             self.after = two.texts()
             assert not scenario.proof or list(two.world.folder.glob(scenario.proof)), f"no {scenario.proof}"
             self.end_with, self.counts_with = self.ended(two)
+
+    def trial(self, folder: Path) -> contextlib.AbstractContextManager[Trial]:
+        return trial(self.scenario, self.prepared, folder)
 
     def verify(self, run: Trial, at: int, how: str) -> bool:
         """Returns whether the command came to an end without saying that something went wrong."""
@@ -283,7 +303,7 @@ def stops(steps: list[str], every_byte: bool, failing: bool) -> Iterator[tuple[i
                 yield from ((at, f"torn {n}") for n in range(2, 120))
 
 
-def main(name: str, folder: Path, every_byte: bool, failing: bool) -> dict[str, Any]:
+def main(name: str, folder: Path, option: str = "") -> dict[str, Any]:
     scenario = SCENARIOS[name]
     os.fsync = lambda fd: None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
@@ -294,10 +314,13 @@ def main(name: str, folder: Path, every_byte: bool, failing: bool) -> dict[str, 
         files.exchange = lambda one, other: False
     expected = Expected(scenario, folder)
     failures, count, fine = [], 0, 0
-    for at, how in stops(expected.steps, every_byte, failing):
+    chosen = [*stops(expected.steps, option == "every-byte", option == "failing")]
+    if option.startswith("third="):
+        chosen = chosen[int(option[-1]) :: 3]
+    for at, how in chosen:
         count += 1
         try:
-            with trial(scenario, folder / f"{at}-{how.replace(' ', '-')}") as one:
+            with expected.trial(folder / f"{at}-{how.replace(' ', '-')}") as one:
                 fine += expected.verify(one, at, how)
         except Exception as error:
             step = expected.steps[at - 1]
@@ -306,4 +329,4 @@ def main(name: str, folder: Path, every_byte: bool, failing: bool) -> dict[str, 
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), "every-byte" in sys.argv[3:], "failing" in sys.argv[3:])))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])))
