@@ -141,15 +141,27 @@ _NO_OUTPUT = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
 
 
 def timed(prepare: Callable[[], bytes], command: str) -> Callable[[], float]:
-    """Returns a call of which only the hook counts, not what the client does before it."""
+    """Returns a call of which only the hook counts: not what the client does before it, nor what a daemon does after it."""
 
     def call() -> float:
         payload = prepare()
         begin = time.perf_counter()
         send(command, payload)()
-        return time.perf_counter() - begin
+        took = time.perf_counter() - begin
+        settled()
+        return took
 
     return call
+
+
+def settled() -> None:
+    """Waits until all that hooks were told is taken in: the next agent comes to an idle machine."""
+    inbox = os.path.join(os.environ["XDG_STATE_HOME"], "memshim", "inbox")
+    until = time.monotonic() + 10
+    while os.listdir(inbox):
+        if time.monotonic() > until:
+            raise RuntimeError("an event was not taken in")
+        time.sleep(0.005)
 
 
 def base(python: str) -> Send:

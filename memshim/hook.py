@@ -3,7 +3,7 @@
 Only where not even the reason can be noted (a damaged installation) is it 1: the front notes that, and tells the agent 0.
 
 Runs by `python -I -S path/to/hook.py` as well: standard library only, so a plugin needs nothing installed.  It ends itself
-after 3 s; whatever it had recorded by then is durable, and the next event or command goes on from there.
+after 3 s; what it was told is in the inbox then, and the next event or command goes on from there.
 """
 
 import os
@@ -33,9 +33,12 @@ def main() -> None:
         payload = sys.stdin.buffer.read()
         answer = _of_daemon(payload)
         if answer is None:
+            from memshim.agents import inbox
+
+            kept = inbox.keep(payload)  # before the rest is imported, which takes a slow machine seconds
             from memshim.agents.door import handle
 
-            answer = handle(payload, os.environ)
+            answer = handle(payload, os.environ, kept)
         if answer:
             sys.stdout.buffer.write(answer.rstrip(b"\n") + b"\n")
             sys.stdout.buffer.flush()

@@ -41,7 +41,7 @@ def events(payload: "dict[str, Any]", environ: "Mapping[str, str]") -> "Iterator
     Raises BadEvent where a field has a shape that the client never gives it.
     """
     name = _text(payload, "hook_event_name")
-    writer = _writer(payload, environ)
+    writer = writer_of(payload, environ)
     cwd = _text(payload, "cwd", "")
     if name in ("SessionStart", "SubagentStart"):
         yield Started(writer, cwd)
@@ -66,11 +66,28 @@ def events(payload: "dict[str, Any]", environ: "Mapping[str, str]") -> "Iterator
             yield from _looked(writer, payload)
 
 
+def writer_of(fields: "dict[str, Any]", environ: "Mapping[str, str]") -> Writer:
+    """Returns whose event it is.  Raises BadEvent as `events` does."""
+    session = _text(fields, "session_id")
+    key = _text(fields, "agent_id", "")
+    kind = _text(fields, "agent_type", "")
+    process = environ.get("CLAUDE_PID", "")
+    fork = bool(key) and not kind and fields.get("hook_event_name") != "SubagentStart"
+    who = kind or ("main" if not key else "dream" if key.startswith("aauto_dream-") else "extract")
+    number = int(process) if process.isascii() and process.isdigit() else 0
+    return Writer(session, key, who, kind not in BLIND, fork, number)
+
+
+def reaches(payload: "dict[str, Any]") -> bool:
+    """Tells whether what is answered to an event reaches the model."""
+    return payload.get("hook_event_name") in ANSWERING
+
+
 def answer(payload: "dict[str, Any]", sentences: "list[str]") -> "dict[str, Any] | None":
     """Returns what the hook prints so that the agent is told, or None where there is nothing to say."""
-    name = payload.get("hook_event_name")
-    if not sentences or name not in ANSWERING:
+    if not sentences:
         return None
+    name = payload.get("hook_event_name")
     text = " ".join(sentences)[:MAX_ANSWER]
     return {"hookSpecificOutput": {"hookEventName": name, "additionalContext": text}}
 
@@ -173,17 +190,6 @@ def _path(fields: "dict[str, Any]") -> str:
     if "\0" in path or not path:
         raise BadEvent("file_path is no path")
     return path
-
-
-def _writer(fields: "dict[str, Any]", environ: "Mapping[str, str]") -> Writer:
-    session = _text(fields, "session_id")
-    key = _text(fields, "agent_id", "")
-    kind = _text(fields, "agent_type", "")
-    process = environ.get("CLAUDE_PID", "")
-    fork = bool(key) and not kind and fields.get("hook_event_name") != "SubagentStart"
-    who = kind or ("main" if not key else "dream" if key.startswith("aauto_dream-") else "extract")
-    number = int(process) if process.isascii() and process.isdigit() else 0
-    return Writer(session, key, who, kind not in BLIND, fork, number)
 
 
 def _call(fields: "dict[str, Any]") -> Call:

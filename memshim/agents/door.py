@@ -3,7 +3,7 @@
 import os
 import time
 
-from memshim.agents import claude, commands, coverage, inbox, ingest, seen, shell
+from memshim.agents import claude, commands, coverage, inbox, ingest, seen, shell, told
 from memshim.agents.event import Changed, Changing, Event, Looked, Ran, Refused, Running, Started
 from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, client_memory
@@ -12,64 +12,131 @@ from memshim.store import lease, publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from memshim.agents.event import Writer
 
 MAX_BYTES = 64 * 1024 * 1024
 
 
-def handle(payload: bytes, environ: "Mapping[str, str]") -> bytes:
-    """Takes one event of Claude Code in, and returns what the hook prints (nothing, mostly).
+def handle(payload: bytes, environ: "Mapping[str, str]", kept: str = "") -> bytes:
+    """Takes one event of Claude Code in, and returns what the hook prints (nothing, mostly); see `Visit`."""
+    return Visit(payload, environ, kept).take()
 
-    Never raises: what fails is an incident, without memory text, and the agent's tool goes on.  Taking the same event
-    in again changes nothing and answers nothing.
+
+class Visit:
+    """Is one event at the door; `kept` is where the inbox has it, "" where it has not.
+
+    Nothing here raises: what fails is an incident, without memory text, and the agent's tool goes on.  Taking the same
+    event in again changes nothing and answers nothing.  `agent` is whose it is, "" where that cannot be told.
     """
-    import json
 
-    try:
-        fields = json.loads(payload) if len(payload) <= MAX_BYTES else None
-        if not isinstance(fields, dict):
-            raise claude.BadEvent("the payload is no object")
-        told: list[str] = []
-        for event in claude.events(fields, environ):
-            told += take(event, environ, payload)
-        said = claude.answer(fields, told)
+    def __init__(self, payload: bytes, environ: "Mapping[str, str]", kept: str = "") -> None:
+        self.environ = environ
+        self.kept = kept
+        self.size = len(payload)
+        self.fields: dict[str, Any] = {}
+        self.events: list[Event] = []
+        self.writer: Writer | None = None
+        self._guarded(lambda: self._understand(payload))
+
+    @property
+    def agent(self) -> str:
+        """Returns the key that no other agent has."""
+        return self.writer.full if self.writer is not None else ""
+
+    @property
+    def may_wait_for_others(self) -> bool:
+        """Tells whether others' leases may hold it up."""
+        return any(isinstance(event, Changing | Running) for event in self.events)
+
+    @property
+    def can_be_answered_first(self) -> bool:
+        """Tells whether its agent may go on before it is taken in: it is kept, and what it has to say can be said later."""
+        return bool(self.kept and self.events) and all(isinstance(event, Changed) for event in self.events)
+
+    def take(self, answered: bool = False) -> bytes:
+        """Takes the event in, and returns what the hook prints; to an agent that was `answered` it is said the next time."""
+        said: list[bytes] = []
+        self._guarded(lambda: said.append(self._take(answered)))
+        return b"".join(said)
+
+    def _understand(self, payload: bytes) -> None:
+        self.fields = _parsed(payload)
+        self.writer = claude.writer_of(self.fields, self.environ)
+        self.events = list(claude.events(self.fields, self.environ))
+
+    def _take(self, answered: bool) -> bytes:
+        import json
+
+        sentences: list[str] = []
+        for event in self.events:
+            sentences += take(event, self.environ)
+        self._forget()
+        if any(isinstance(event, Changed | Refused) for event in self.events):
+            catch_up(self.environ, inbox.LEFT_S)
+        if self.writer is None:
+            return b""
+        if answered or not claude.reaches(self.fields):
+            told.later(self.writer, sentences)
+            return b""
+        said = claude.answer(self.fields, [*told.now(self.writer), *sentences])
         return json.dumps(said).encode() if said is not None else b""
-    except (claude.BadEvent, ValueError, RecursionError) as error:
-        incidents.report("event not understood", error=type(error).__name__, size=len(payload))
-    except MemshimError as error:
-        incidents.report("event not taken in", error=type(error).__name__, message=error.message)
-    except OSError as error:
-        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-        incidents.report("event not taken in", error=type(error).__name__, message=error.strerror or "", path=name)
-    except Exception as error:
-        incidents.report("bug in the hook", error=type(error).__name__, place=_place(error))
-    return b""
 
-
-def catch_up(layout: Layout, environ: "Mapping[str, str]") -> None:
-    """Takes in the events that a killed or hurried hook left behind; those for which time is too short again stay.
-
-    One that can never be taken in (its document has become a link, say) is an incident.
-    """
-    import json
-
-    for path, payload in inbox.left(layout):
+    def _guarded(self, work: "Callable[[], None]") -> None:
+        """Does a part of the work.  What cannot be taken in now stays in the inbox, what never can does not."""
         try:
-            for event in claude.events(json.loads(payload), environ):
+            work()
+        except (claude.BadEvent, ValueError, RecursionError) as error:
+            self._forget()
+            incidents.report("event not understood", error=type(error).__name__, size=self.size)
+        except MemshimError as error:
+            incidents.report("event not taken in", error=type(error).__name__, message=error.message)
+        except OSError as error:
+            name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+            incidents.report("event not taken in", error=type(error).__name__, message=error.strerror or "", path=name)
+        except Exception as error:
+            incidents.report("bug in the hook", error=type(error).__name__, place=_place(error))
+
+    def _forget(self) -> None:
+        if self.kept:
+            files.unlink_quietly(self.kept)
+
+
+def catch_up(environ: "Mapping[str, str]", age: float = 0.0) -> None:
+    """Takes in the changes that are kept and were not taken in, those of `age` seconds and more, of any store.
+
+    One for which time is too short again stays; so does one that cannot be written down now.  One that can never be taken
+    in (its document has become a link, say) is an incident.  Somebody may be at one of them at the same moment: whoever
+    comes second finds it done.
+    """
+    for path, payload in inbox.waiting(age):
+        try:
+            fields = _parsed(payload)
+            for event in claude.events(fields, environ):
                 if isinstance(event, Changed | Refused):
-                    take(event, environ)
-        except (LockTimeout, OSError):
+                    told.later(event.writer, take(event, environ))
+        except LockTimeout:
             return
-        except (MemshimError, ValueError) as error:
+        except OSError:
+            continue
+        except Exception as error:
             incidents.report("event left behind, and not taken in", error=type(error).__name__, size=len(payload))
         files.unlink_quietly(path)
 
 
-def take(event: Event, environ: "Mapping[str, str]", payload: bytes = b"") -> "list[str]":
-    """Takes one event in and returns what its agent should be told.  Raises MemshimError or OSError where it cannot be.
+def _parsed(payload: bytes) -> "dict[str, Any]":
+    import json
 
-    With its `payload`, a change that cannot be taken in now is kept for `catch_up`.
-    """
+    fields = json.loads(payload) if len(payload) <= MAX_BYTES else None
+    if not isinstance(fields, dict):
+        raise claude.BadEvent("the payload is no object")
+    return fields
+
+
+def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
+    """Takes one event in and returns what its agent should be told.  Raises MemshimError or OSError where it cannot be."""
     until = time.monotonic() + lease.WAIT_S
     if isinstance(event, Started):
         seen.start(event.writer)
@@ -78,24 +145,17 @@ def take(event: Event, environ: "Mapping[str, str]", payload: bytes = b"") -> "l
         return _command(event, environ, until)
     assert isinstance(event, Changing | Changed | Refused | Looked)
     place = _place_of(event.path, environ)
-    if place is None:
-        return []
+    if place is None or not os.path.isdir(place.layout.root):
+        return []  # no memory; or the folder is still to be made, or gone
     if isinstance(event, Changing):
         ingest.make(place, place.read())
-        if not place.layout.is_store():
-            return []  # the folder itself is still to be made
         lease.take(place.layout, event.writer.full, event.call.id, event.writer.process, False, until)
         return []
     if isinstance(event, Looked):
         ingest.looked(place, event)
         return []
     lease.give_back(place.layout, event.call.id)
-    kept = inbox.keep(place.layout, payload) if payload and place.layout.is_store() else ""
-    told = ingest.changed(place, event) if isinstance(event, Changed) else ingest.refused(place, event)
-    if kept:
-        files.unlink_quietly(kept)
-        catch_up(place.layout, environ)
-    return told
+    return ingest.changed(place, event) if isinstance(event, Changed) else ingest.refused(place, event)
 
 
 def _place_of(path: str, environ: "Mapping[str, str]") -> "ingest.Place | None":
@@ -108,15 +168,15 @@ def _place_of(path: str, environ: "Mapping[str, str]") -> "ingest.Place | None":
 
 
 def _command(event: "Running | Ran", environ: "Mapping[str, str]", until: float) -> "list[str]":
-    told: list[str] = []
+    sentences: list[str] = []
     if not shell.can_write(event.command):
-        return told
+        return sentences
     for layout in _folders(event, environ):
         if isinstance(event, Running):
             commands.running(layout, event, until)
         else:
-            told += commands.ran(layout, event)
-    return told
+            sentences += commands.ran(layout, event)
+    return sentences
 
 
 def _folders(event: "Running | Ran", environ: "Mapping[str, str]") -> "list[Layout]":
@@ -139,10 +199,12 @@ def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
     if event.writer.key:
         return []
     coverage.note_uncovered(environ)
+    catch_up(environ, inbox.LEFT_S)
+    for noted in (inbox.folder(), told.folder()):
+        seen.clear_old(noted)
     folder = client_memory(event.cwd) if event.cwd else None
     layout = Layout(folder) if folder is not None else None
     if layout is not None and layout.is_store():
-        catch_up(layout, environ)
         with ingest.Place(layout, INDEX, claude.plain, claude.loaded).store(event.writer).turn() as turn:
             publish.publish_all(turn)
         for name in ("seen", "calls"):

@@ -87,8 +87,6 @@ def looked(place: Place, event: Looked) -> None:
 
     Makes a store of the folder: what was seen is kept there.
     """
-    if not os.path.isdir(place.layout.root):
-        return
     make(place, place.read())
     doc = place.name if place.name == INDEX else Memory(place.layout).document_id(place.name)
     mine = place.seen(event.writer, doc)

@@ -29,8 +29,9 @@ def about(turn: "Turn", doc: str, taken: "Taken", before: "View | None", target:
     name = quote(turn.name(doc))
     if taken.entry is None:
         return []
-    if taken.merged.conflicts:
-        return [_clash(turn, doc, name, taken)]
+    clash = _clash(turn, doc, name, taken)
+    if clash:
+        return [clash]
     if taken.merged.settled:
         return [f"memshim merged this change with another of the same lines in {name}; both are accounted for."]
     kept = _kept(turn, doc, before, target, me) if before is not None else []
@@ -43,7 +44,10 @@ def about(turn: "Turn", doc: str, taken: "Taken", before: "View | None", target:
 
 
 def _clash(turn: "Turn", doc: str, name: str, taken: "Taken") -> str:
-    """Says which two texts stand side by side, and what settles it."""
+    """Says which two texts stand side by side, and what settles it; "" where none do.
+
+    The view knows it, also where the change was adopted before its call told, and only its author is new.
+    """
     mine = taken.entry.id if taken.entry is not None else ""
     for conflict in turn.memory.state.conflicts(doc):
         blocks = [f.definition() for f in conflict.blocks]
@@ -55,6 +59,8 @@ def _clash(turn: "Turn", doc: str, name: str, taken: "Taken") -> str:
                 f"This change clashes with {who}'s{words} in {name}; memshim kept both, marked (conflict {conflict.label}). "
                 "Edit the file to leave the one that is right."
             )
+    if not taken.merged.conflicts:
+        return ""
     return f"A part of this change clashes with another's in {name}; memshim kept both. Edit the file to leave what is right."
 
 

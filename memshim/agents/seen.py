@@ -34,7 +34,7 @@ class Seen:
         self.writer = writer
         self.doc = doc
         self.loaded = loaded
-        self.path = layout.path("seen", _hash(writer.session, writer.key, doc))
+        self.path = layout.path("seen", name_of(writer.session, writer.key, doc))
 
     def text(self, wrote: bytes = b"") -> bytes:
         """Returns what the agent has seen; nothing where that is not known.
@@ -96,7 +96,7 @@ def start(writer: Writer) -> None:
     folder = os.path.join(state_home(), "sessions")
     files.make_folder(folder)
     data = b"%d\n" % now_ms()
-    files.replace(os.path.join(folder, _hash(writer.session, writer.key)), data, folder, durable=False)
+    files.replace(os.path.join(folder, name_of(writer.session, writer.key)), data, folder, durable=False)
     clear_old(folder)
 
 
@@ -113,9 +113,10 @@ def clear_old(folder: str) -> None:
 
 
 def _started(session: str, key: str) -> int:
-    data = (files.read(os.path.join(state_home(), "sessions", _hash(session, key))) or b"").strip()
+    data = (files.read(os.path.join(state_home(), "sessions", name_of(session, key))) or b"").strip()
     return int(data) if data.isdigit() else 0
 
 
-def _hash(*parts: str) -> str:
+def name_of(*parts: str) -> str:
+    """Returns a file's name that stands for these parts, and tells nothing of them."""
     return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -10,7 +10,7 @@ import os
 from hashlib import sha256
 from typing import Any
 
-from memshim.agents import coverage, fragment, jsonfile
+from memshim.agents import coverage, fragment, inbox, jsonfile, told
 from memshim.disk import files
 from memshim.disk.layout import state_home
 
@@ -157,7 +157,7 @@ def forget_front() -> None:
     """Takes back what `remember` left, the mark of the last event, and the folders of ours that are empty then."""
     for name in ("hooks", "hook-python", "hook-fired"):
         files.unlink_quietly(os.path.join(state_home(), name))
-    for folder in (_records(), state_home()):
+    for folder in (_records(), inbox.folder(), told.folder(), state_home()):
         if os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from memshim.agents import inbox
 from memshim.cli import failure
 from memshim.cli.declare import Word
 from memshim.disk.layout import INDEX, resolve
@@ -20,8 +21,13 @@ JSON = Word("--json", key="as_json", flag=True, help="Print one JSON object, see
 
 
 def open_store(store: str | None, agent: str | None = None) -> Store:
-    """Opens the store that the options mean."""
-    return Store.open(resolve(store), agent=agent_of(agent))
+    """Opens the store that the options mean, with what hooks were told and nobody has taken in yet."""
+    opened = Store.open(resolve(store), agent=agent_of(agent))
+    if next(inbox.waiting(), None):
+        from memshim.agents.door import catch_up
+
+        catch_up(os.environ)
+    return opened
 
 
 def agent_of(given: str | None) -> str:

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from memshim.agents import selftest, settings
+from memshim.agents import door, selftest, settings
 from memshim.agents.protection import protection
 from memshim.cli import failure
 from memshim.cli.common import say, say_text
@@ -98,6 +98,8 @@ def _take_out(places: list[tuple[str, str]], dry_run: bool) -> int:
 
 def _purge(stores: list[str], dry_run: bool) -> int:
     failed = 0
+    if not dry_run:
+        door.catch_up(os.environ)
     for root in stores:
         layout = Layout(root)
         if dry_run:

@@ -37,7 +37,6 @@ STRICT = Word("--strict", flag=True, help="Refuse if the document has moved on a
 )
 def init_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Make a store of this folder (or of --store); the text that is there is its first snapshot."""
-    import os
 
     folder = store if store is not None else os.environ.get("MEMSHIM_STORE") or "."
     if not folder:
@@ -227,10 +226,6 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
         if not plan and not as_json:
             say("The documents are up to date.")
         return
-    if opened.layout.is_store():
-        from memshim.agents.door import catch_up
-
-        catch_up(opened.layout, os.environ)
     done = opened.compact()
     if as_json:
         say_json({"folded": done.folded, "archived": done.archived, "published": done.published, "notes": done.notes})

@@ -12,9 +12,10 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 
 from memshim import __version__
-from memshim.agents import door
+from memshim.agents import door, inbox
 from memshim.daemon.appends import Appends, Refusal, own_store
 from memshim.disk import incidents
 from memshim.errors import MemshimError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from memshim.daemon.server import Answer, Server
     from memshim.daemon.watcher import Watcher
 
-    Job = tuple[Callable[[Request, list[Answer]], bytes], Request, list[Answer]]
+    Job = Callable[[], None]
 
 WORKERS = 12
 """Hooks may wait for each other's leases; a thread that waits costs next to nothing."""
@@ -46,6 +47,7 @@ class Desk:
         self.appends = Appends(self.changed)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._waiting: dict[str, list[Answer]] = {}
+        self._lanes: dict[str, deque[tuple[door.Visit, Answer | None]]] = {}  # by agent: what is to be taken in
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(WORKERS)]
 
@@ -87,7 +89,7 @@ class Desk:
         elif request.kind == "append":
             self.appends.put(request, answer)
         elif request.kind == "hook":
-            self._jobs.put((self._hook, request, [answer]))
+            self._jobs.put(lambda: self._guarded(request, [answer], lambda: self._hook(request, answer)))
         else:
             answer(f"There is no kind of request {request.kind!r}.".encode(), False)
         return False
@@ -110,31 +112,60 @@ class Desk:
                 waiting.append(answer)
                 return
             self._waiting[folder] = [answer]
-        self._jobs.put((self._publish, request, []))
+        answers: list[Answer] = []
+        self._jobs.put(lambda: self._guarded(request, answers, lambda: self._publish(request, answers)))
 
     # -- in a worker --------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            work, request, answers = job
-            try:
-                payload, ok = work(request, answers), True
-            except (MemshimError, Refusal, OSError) as error:
-                payload, ok = str(error).encode("utf-8", "replace"), False
-            except Exception as error:
-                incidents.report("bug in the daemon", error=type(error).__name__, kind=request.kind)
-                payload, ok = b"This is a bug in memshim's daemon.", False
-            for answer in answers:
-                answer(payload, ok)
+            job()
 
-    def _hook(self, request: "Request", answers: "list[Answer]") -> bytes:
+    def _guarded(self, request: "Request", answers: "list[Answer]", work: "Callable[[], None]") -> None:
+        """Does work that answers; where it fails, the answer says so."""
+        try:
+            work()
+            return
+        except (MemshimError, Refusal, OSError) as error:
+            why = str(error).encode("utf-8", "replace")
+        except Exception as error:
+            incidents.report("bug in the daemon", error=type(error).__name__, kind=request.kind)
+            why = b"This is a bug in memshim's daemon."
+        for answer in answers:
+            answer(why, False)
+
+    def _hook(self, request: "Request", answer: "Answer") -> None:
+        """Takes a hook's event in, after those of the same agent that came before it.
+
+        An agent whose tool has changed a file goes on as soon as the event is kept; what it should be told of it is said
+        with its next answer, that for the whole round of calls at the latest.
+        """
         for name in ("HOME", "XDG_STATE_HOME"):
             if request.fields.get(name, "") != os.environ.get(name, ""):
                 raise Refusal(f"This daemon has another {name}.")
-        said = door.handle(request.payload, request.fields)
-        return said + b"\n" if said else b""
+        visit = door.Visit(request.payload, request.fields, inbox.keep(request.payload))
+        if visit.may_wait_for_others:  # so nobody waits behind it
+            answer(visit.take(), True)
+            return
+        first = visit.can_be_answered_first
+        with self._lock:
+            lane = self._lanes.setdefault(visit.agent, deque())
+            lane.append((visit, None if first else answer))
+            mine = len(lane) == 1
+        if first:
+            answer(b"", True)
+        while mine:  # else whoever is at this agent's earlier events does it
+            visit, waiting = lane[0]
+            said = visit.take(answered=waiting is None)
+            if waiting is not None:
+                waiting(said, True)
+            with self._lock:
+                lane.popleft()
+                mine = bool(lane)
+                if not mine:
+                    del self._lanes[visit.agent]
 
-    def _publish(self, request: "Request", answers: "list[Answer]") -> bytes:
+    def _publish(self, request: "Request", answers: "list[Answer]") -> None:
         folder = request.fields.get("store", "")
         with self._lock:  # what these had appended is there for the turn that begins now; later ones wait for the next
             answers += self._waiting.pop(folder, [])
@@ -143,4 +174,6 @@ class Desk:
         done = store.publish()
         self.changed(layout.root)
         lines = ["published" if done else "not published", *(" ".join(note.split()) for note in store.notes)]
-        return "\n".join(lines).encode("utf-8", "replace")  # no JSON: who asks may live for one append
+        said = "\n".join(lines).encode("utf-8", "replace")  # no JSON: who asks may live for one append
+        for answer in answers:
+            answer(said, True)

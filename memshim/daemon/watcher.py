@@ -9,6 +9,7 @@ import os
 import threading
 import time
 
+from memshim.agents import door, inbox
 from memshim.daemon import events
 from memshim.daemon.ears import LOST
 from memshim.daemon.versions import Version, Versions
@@ -158,7 +159,11 @@ class Watcher:
         return min([self._load_at, *(store.due() for store in self._stores.values())])
 
     def _load(self) -> None:
-        """Brings the list of stores up to date: new ones are watched, removed ones no more."""
+        """Brings the list of stores up to date: new ones are watched, removed ones no more.
+
+        And takes in what a killed hook, or the daemon before this one, was told and did not come to.
+        """
+        door.catch_up(os.environ, inbox.LEFT_S)
         self._watch_list()
         roots = registry.known()
         for root in [r for r in self._stores if r not in roots]:

@@ -90,14 +90,16 @@ def is_anywhere(layout: "Layout", eraser: "Eraser") -> bool:
 
 
 def reports(eraser: "Eraser") -> None:
-    """Erases texts from the reports of bugs, whose tracebacks may hold anything, and from what went wrong in the background."""
+    """Erases texts from what belongs to no store: reports of bugs, incidents, what agents tell and are told."""
     try:
         home = state_home()
     except OSError:
         return
-    for name in _names(home):
-        path = os.path.join(home, name)
-        if name.endswith((".log", "incidents", ".old")) and os.path.isfile(path) and not os.path.islink(path):
+    paths = [os.path.join(home, name) for name in _names(home) if name.endswith((".log", "incidents", ".old"))]
+    for folder in (os.path.join(home, "inbox"), os.path.join(home, "told")):
+        paths += [os.path.join(folder, name) for name in _names(folder)]
+    for path in paths:
+        if os.path.isfile(path) and not os.path.islink(path):
             data = files.read(path)
             if data is not None and eraser.holds(data):
                 files.replace(path, eraser.text(data), home)

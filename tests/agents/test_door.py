@@ -12,7 +12,6 @@ import pytest
 from memshim.agents import inbox, ingest
 from memshim.agents.door import handle
 from memshim.disk import incidents
-from memshim.disk.layout import Layout
 from memshim.store.store import Store
 
 HOOK = Path(__file__).resolve().parents[2] / "memshim" / "hook.py"
@@ -38,7 +37,8 @@ def edit(memory: Path, old: str, new: str, call: str = "toolu_1", session: str =
 
 
 def take(event: Any) -> dict[str, Any]:
-    answer = handle(json.dumps(event).encode(), os.environ)
+    payload = json.dumps(event).encode()
+    answer = handle(payload, os.environ, inbox.keep(payload))
     return json.loads(answer) if answer else {}
 
 
@@ -99,14 +99,13 @@ def test_a_change_that_finds_the_store_locked_is_taken_in_by_the_next(
     take(edit(memory, "- one\n", "- 1\n", "toolu_3"))
     assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- 1\n- and a half\n- two\n- three\n"
     assert [kind for kind, _ in entries(memory)] == ["edit", "edit", "edit", "init"]
-    assert list(inbox.left(Layout(str(memory)))) == []
+    assert list(inbox.waiting()) == []
 
 
 def test_what_a_killed_hook_left_is_taken_in_by_compact(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.open(memory).init()
-    kept = inbox.keep(Layout(str(memory)), json.dumps(edit(memory, "- two\n", "- two\n- three\n")).encode())
+    inbox.keep(json.dumps(edit(memory, "- two\n", "- two\n- three\n")).encode())
     (memory / "MEMORY.md").write_text("# Memory\n\n- one\n- two\n")
-    os.utime(kept, (1, 1))
     command = [sys.executable, "-m", "memshim", "compact", "--store", str(memory)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
     assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- one\n- two\n- three\n"

@@ -307,8 +307,8 @@ def test_the_daemon_is_asked_and_no_python_started(front: Front) -> None:
     with daemon(b"ok 0\n", b'ok 13\n{"a":"\xc3\xa9 %"}\n') as asked:
         assert front.run("take", event + b"\n", LANG="C.UTF-8", CLAUDE_PID="17") == b""
         assert front.run("take", event + b"\n", LANG="C.UTF-8") == b'{"a":"\xc3\xa9 %"}\n'
-    assert asked[0].endswith(b"\n\n" + event)
-    assert asked[0].startswith(b"memshim 1 hook %d\n" % len(event))
+    assert asked[0].endswith(b"\n\n" + event + b"\n")
+    assert asked[0].startswith(b"memshim 1 hook %d\n" % len(event + b"\n"))
     assert b"\nCLAUDE_PID=17\n" in asked[0]
     assert front.incidents() == []
 

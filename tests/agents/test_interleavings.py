@@ -17,13 +17,19 @@ from conftest import STRESS
 from recorded import event, places
 
 from memshim import Store
-from memshim.agents import door
+from memshim.agents import door, inbox
 from memshim.disk import files
 from memshim.store import lease
 
 START = "# Memory\n- one\n- two\nEND\n"
 EXCHANGE = files.exchange
 STEPS = ("pre", "read", "rename", "post")
+
+
+def tell(event: dict[str, object]) -> None:
+    """What a hook does with an event."""
+    payload = json.dumps(event).encode()
+    door.handle(payload, os.environ, inbox.keep(payload))
 
 
 class Caller:
@@ -46,7 +52,7 @@ class Caller:
             said["file"] = payload["tool_response"]["file"] | said["file"]
         if said:
             payload["tool_response"] |= {"filePath": str(self.mem), **said}
-        door.handle(json.dumps(payload).encode(), os.environ)
+        tell(payload)
 
     @property
     def line(self) -> str:
@@ -86,7 +92,7 @@ class Caller:
         payload = event(f"refused-in-tool-{self.tool.lower()}", self.home, "PostToolUseFailure", self.tool)
         payload |= {"session_id": f"{self.name * 8}-0000-4000-8000-000000000000", "error": error}
         payload["tool_input"] = {"file_path": str(self.mem), **self.asked}
-        door.handle(json.dumps(payload).encode(), os.environ)
+        tell(payload)
 
 
 def orders(callers: int) -> Iterator[tuple[int, ...]]:
