@@ -21,7 +21,7 @@ from memshim.errors import BadInput
 from memshim.store.blame import author
 from memshim.store.diary import compactions
 from memshim.store.memory import Memory
-from memshim.store.story import steps, words
+from memshim.store.story import documents, steps, words
 from memshim.text.entry import Entry
 from memshim.text.view import readable
 
@@ -83,12 +83,12 @@ def log_command(
     with paged():
         for entry in found:
             while folds and folds[-1]["time"] >= entry.milliseconds:
-                say(_compaction(folds.pop(), doc, room))
+                say(_compaction(memory, folds.pop(), doc, room))
             say(line_of(memory, entry, room))
             for line in _patch(memory, entry) if patch else ():
                 say(line)
         while folds and (count is None or kind == COMPACT):
-            say(_compaction(folds.pop(), doc, room))
+            say(_compaction(memory, folds.pop(), doc, room))
     say_notes(opened.notes)
 
 
@@ -102,7 +102,7 @@ def wanted(
         tests.append(lambda e: name in (e.agent.lower(), readable(e.agent).lower(), author(e).lower()))
     if doc is not None:
         id_ = memory.document_id(doc)
-        tests.append(lambda e: id_ in e.documents())
+        tests.append(lambda e: id_ in documents(memory, e))
     if kind is not None:
         tests.append(lambda e: e.kind == kind)
     if session is not None:
@@ -132,7 +132,8 @@ def entry_json(memory: Memory, entry: Entry, patch: bool) -> dict[str, object]:
     """Returns an entry as programs get it; with `patch`, what it took away and what it brought."""
     row: dict[str, object] = {
         "id": entry.id, "time": entry.milliseconds / 1000, "agent": entry.agent, "name": author(entry),
-        "session": entry.session or None, "kind": entry.kind, "docs": entry.documents(), "why": entry.why or None,
+        "session": entry.session or None, "kind": entry.kind, "docs": list(documents(memory, entry).values()),
+        "why": entry.why or None,
         "text": b"".join(t for _, _, _, t in entry.new_blocks()).decode("utf-8", "replace"),
         "settled": [{"rule": r, "kept": k, "dropped": d} for r, k, d in entry.extra.get("settled", [])],
     }  # fmt: skip
@@ -160,13 +161,15 @@ def line_of(memory: Memory, entry: Entry, room: int) -> str:
         head = f"{clock(entry.milliseconds, '%m-%d %H:%M')} {entry.id[-8:]} {shorten(author(entry), 8):<8} {entry.kind:<7} "
     else:
         head = f"{clock(entry.milliseconds)}  {entry.id[-8:]}  {shorten(author(entry), 16):<12} {entry.kind:<8} "
-        told = f"{', '.join(entry.documents())}  {told}".strip()
+        names = ", ".join(documents(memory, entry).values())
+        told = told if told.startswith(f"{names} document") else f"{names}  {told}".strip()
     return head + shorten(told, max(room - len(head), 20))
 
 
-def _compaction(row: "dict[str, Any]", doc: str | None, room: int) -> str:
+def _compaction(memory: Memory, row: "dict[str, Any]", doc: str | None, room: int) -> str:
     """Returns the line of a compaction, with the revision that stood before it: memshim show --at takes it."""
-    stood = {name: pair for name, pair in row["documents"].items() if name == (doc or INDEX)}
+    wanted = memory.document_id(doc or INDEX)
+    stood = {name: pair for name, pair in row["documents"].items() if memory.document_id(name) == wanted}
     before = "".join(f"; {name} was {pair[0][:12]}" for name, pair in stood.items() if pair[0])
     shape = "%m-%d %H:%M" if room < 80 else "%Y-%m-%d %H:%M"
     gap, names, kinds = (" ", 8, 7) if room < 80 else ("  ", 12, 8)

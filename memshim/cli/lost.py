@@ -6,6 +6,7 @@ import time
 from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes, visible
 from memshim.cli.declare import Number, Word, command
 from memshim.store import lost
+from memshim.store.story import documents
 from memshim.text.view import readable
 
 BECAME = {
@@ -35,7 +36,7 @@ def lost_command(store: str | None, agent: str | None, count: int, as_json: bool
                  "agent": item.agent, "by": item.by, "entry": item.entry, "time": item.time, "state": item.state}
                 for item in found],
             "mass": [
-                {"entry": e.id, "docs": e.documents(), "agent": e.agent, "time": e.milliseconds / 1000,
+                {"entry": e.id, "docs": list(documents(memory, e).values()), "agent": e.agent, "time": e.milliseconds / 1000,
                  "removed": e.extra["mass"][0], "of": e.extra["mass"][1]} for e in mass],
             "notes": opened.notes})  # fmt: skip
         return
@@ -46,9 +47,8 @@ def lost_command(store: str | None, agent: str | None, count: int, as_json: bool
         say(f"  {BECAME[item.state].format(block=item.block)}")
     for entry in mass:
         removed, of = entry.extra["mass"]
-        say(
-            f"{_when(entry.milliseconds / 1000)}  {', '.join(entry.documents())}  {removed} of {of} blocks removed at once"
-        )
+        names = ", ".join(documents(memory, entry).values())
+        say(f"{_when(entry.milliseconds / 1000)}  {names}  {removed} of {of} blocks removed at once")
         say(f"  by {readable(entry.agent)}; to take it back: memshim undo {entry.id[-8:]}")
     if not found and not mass:
         say("Nothing was overwritten unseen.")

@@ -14,7 +14,7 @@ from memshim.disk import files
 from memshim.store.blame import author
 from memshim.store.diary import compactions
 from memshim.store.memory import Memory
-from memshim.store.story import steps, words
+from memshim.store.story import documents, steps, words
 from memshim.text.entry import Entry
 
 LANES = 40
@@ -65,7 +65,7 @@ def gather(memory: Memory, since: int, doc: str | None) -> dict[str, Any]:
             break
         if entry.kind == "undo" and entry.id not in undone:
             undone.add(str(entry.extra.get("undoes")))
-        if wanted is None or wanted in entry.documents():
+        if wanted is None or wanted in documents(memory, entry):
             rows.append(_row(memory, entry, entry.id in undone, entry.id in clashing))
     rows.reverse()
     counts: dict[str, int] = {}
@@ -92,7 +92,7 @@ def _row(memory: Memory, entry: Entry, undone: bool, clashing: bool) -> dict[str
     sign, text = words(memory, entry)
     row: dict[str, Any] = {
         "id": entry.id, "time": entry.milliseconds, "agent": author(entry), "kind": entry.kind,
-        "docs": [memory.state.names.name(d) for d in entry.documents()],
+        "docs": list(documents(memory, entry).values()),
         "words": _text(" ".join(f"{sign} {text.decode('utf-8', 'replace')}".split()), WORDS),
     }  # fmt: skip
     more = {

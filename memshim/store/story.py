@@ -23,10 +23,20 @@ class Step:
         self.remark = remark
 
 
+def documents(memory: "Memory", entry: "Entry") -> "dict[str, str]":
+    """Returns the documents that an entry concerns, by the ids and names that they have now."""
+    docs = dict.fromkeys(_document(memory, entry, op) for op in entry.ops if op.get("doc"))
+    return {doc: memory.state.names.name(doc) for doc in docs}
+
+
+def _document(memory: "Memory", entry: "Entry", op: "Op") -> str:
+    return memory.state.names.shown(op["doc"], entry.time if op.get("section") is not None else None)
+
+
 def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
     """Yields what an entry did, in its order; blank lines and places that it only fixed are left out."""
     for op in entry.ops:
-        doc = memory.state.names.name(op["doc"]) if op.get("doc") else ""
+        doc = memory.state.names.name(_document(memory, entry, op)) if op.get("doc") else ""
         new = _written(memory, op)
         what = op.get("op")
         if what == "add" and new and not op.get("ids"):
@@ -80,6 +90,7 @@ def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
         if old:
             return sign, b" ".join(text.strip() for text in old)
     remarks = [
-        f"{memory.state.names.name(op['doc'])} {_remark(op)}" if op.get("doc") else _remark(op) for op in entry.ops
+        f"{memory.state.names.name(_document(memory, entry, op))} {_remark(op)}" if op.get("doc") else _remark(op)
+        for op in entry.ops
     ]
     return "", "; ".join(r for r in remarks if r.strip()).encode("utf-8", "surrogateescape")

@@ -171,9 +171,9 @@ class State:
         return self._names
 
     def doc_of(self, facts: Facts) -> str:
-        """Returns the document that shows a block: an append names it as its writer knew it, all else by its id."""
+        """Returns the document that shows a block."""
         said = facts.definition()
-        return self.names.home(said.doc if said.section is None else self.names.meant(said.doc, said.time))
+        return self.names.shown(said.doc, said.time if said.section is not None else None)
 
     def _by_document(self) -> dict[str, list[Facts]]:
         if self._live is None:

@@ -40,6 +40,11 @@ class Names:
         found = self.meant(self.name(doc))
         return found if found == doc else self.meant(self.name(found))
 
+    def shown(self, doc: str, time: "str | None") -> str:
+        """Returns the document that shows what was written to this one: an append (with its `time`) names it as its writer
+        knew it then, all else by its id."""
+        return self.home(doc if time is None else self.meant(doc, time))
+
     def meant(self, name: str, time: "str | None" = None) -> str:
         """Returns the document that somebody means by a name at a time (default: now).
 

@@ -1,6 +1,7 @@
 """The commands that read, and merge-file, alone and as git's merge driver."""
 
 import hashlib
+import json
 import os
 import pty
 import re
@@ -205,6 +206,30 @@ def test_every_command_has_a_help(inside, run_memshim):
         answer = inside(name, "--help")
         assert (answer.code, answer.err) == (0, ""), name
         assert f"Usage: memshim {name} " in answer.out.decode()
+
+
+@pytest.mark.parametrize("name", ["a.md", "b.md", "c.md"])
+def test_a_document_that_was_renamed_has_one_log_under_each_of_its_names(memory, inside, name):
+    """An append names its document as its writer knew it; all of them are shown under the name that it has now."""
+    inside("append", "first", "--doc", "a.md")
+    os.rename(memory / "a.md", memory / "b.md")
+    inside("rev")  # whichever command comes next notices it
+    inside("append", "second", "--doc", "b.md")
+    inside("compact")
+    inside("edit", "--doc", "b.md", "--old", "second", "--new", "2nd")
+    os.rename(memory / "b.md", memory / "c.md")
+    inside("rev")
+    inside("append", "by its first name", "--doc", "a.md")
+    inside("append", "by its second", "--doc", "b.md")
+    rows = json.loads(inside("log", "--doc", name, "--json").out)["entries"]
+    assert [row["kind"] for row in rows] == ["append", "append", "adopt", "edit", "append", "adopt", "append"]
+    assert {tuple(row["docs"]) for row in rows} == {("c.md",)}
+    shown = inside("log", "--doc", name).out.decode()
+    assert shown.count("c.md") >= 7
+    assert shown.count("compact") == 1
+    page = inside("timeline", "--html", "-", "--doc", name).out.decode()
+    assert page.count('"docs":["c.md"]') == 7 + 1  # and the list of documents
+    assert memory.joinpath("c.md").read_text() == "- first\n- 2nd\n- by its first name\n- by its second\n"
 
 
 def test_the_documented_commands_are_the_ones_that_exist():
