@@ -73,6 +73,7 @@ class Room:
 
     def __init__(self, claude: Path, home: Path, api: Api) -> None:
         self.claude, self.home, self.api = claude, home, api
+        self.daemon = "off"  # what $MEMSHIM_DAEMON says
         self.config = home / ".claude"
         self.project = home / "work" / "project"
         for folder in (self.config, self.project, home / "tmp"):
@@ -98,7 +99,7 @@ class Room:
             "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR", str(home / "run")),
             **{"CLAUDE_CONFIG_DIR": str(self.config), "ANTHROPIC_BASE_URL": self.api.url},
             **{"ANTHROPIC_API_KEY": "sk-ant-no-key", "DISABLE_TELEMETRY": "1", "DISABLE_AUTOUPDATER": "1"},
-            **{"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "MEMSHIM_DAEMON": "off"},
+            **{"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "MEMSHIM_DAEMON": self.daemon},
             **(more or {}),
         }
 

@@ -26,7 +26,7 @@ HOW: dict[str, Plan] = {
 }
 
 
-def race(room: Room, plans: Sequence[Plan], *args: str) -> list[str]:
+def race(room: Room, plans: Sequence[Plan], *args: str, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
     """Runs one client for each plan, the last calls of all released at once; gives the lines that they wrote."""
     gate = Gate(len(plans))
     wanted = [f"- note of a{n:02}" for n in range(len(plans))]
@@ -35,6 +35,7 @@ def race(room: Room, plans: Sequence[Plan], *args: str) -> list[str]:
         *before, last = plan(room.index, line)
         steps: list[Step] = [*before, Turn([last], gate=gate), "done"]
         sessions.append(room.start(steps, *args))
+    meanwhile()
     for session in sessions:
         session.finish()
     return wanted
