@@ -1,8 +1,12 @@
 """The command that says who wrote each line: blame."""
 
+import sys
+
 from memshim.cli.common import (
     JSON,
     STORE,
+    columns,
+    cut,
     open_to_read,
     say,
     say_json,
@@ -20,6 +24,7 @@ from memshim.store.blame import Blamed, author, blame
 from memshim.store.history import revision_of
 from memshim.text.entry import Entry
 
+LONG = 1_000_000
 NAMES = 20
 """The widest column of names; with more, or on a narrow terminal, they are cut."""
 
@@ -73,8 +78,8 @@ def _range(lines: str | None) -> tuple[int, int]:
 
 
 def table(rows: list[Blamed]) -> list[str]:
-    """Returns the rows for people: id, names, age, line, why; on a narrow terminal without the id."""
-    room = width()
+    """Returns the rows for people: id, names, age, line, why; on a narrow terminal without the id, in a pipe uncut."""
+    room = width() if sys.stdout.isatty() else LONG
     names = [", ".join(dict.fromkeys(author(e) for e in row.entries)) for row in rows]
     column = min(max(map(len, names), default=0), NAMES if room >= 80 else 10)
     digits = len(str(rows[-1].number)) if rows else 1
@@ -91,10 +96,10 @@ def table(rows: list[Blamed]) -> list[str]:
 
 def fitted(text: str, why: str, room: int) -> str:
     """Returns a text and its reason in so much room; the text comes first, and the reason gets what is left."""
-    if len(text) > room:
-        return text[: max(room - 1, 1)] + "…"
-    left = room - len(text)
-    return text + (why if len(why) <= left else why[: left - 2] + "…)" if left > 12 else "")
+    left = room - columns(text)
+    if left < 0:
+        return cut(text, room)
+    return text + (why if columns(why) <= left else cut(why, left - 1) + ")" if left > 12 else "")
 
 
 def _row_json(row: Blamed) -> dict[str, object]:

@@ -92,9 +92,27 @@ def width() -> int:
 
 
 def shorten(text: str, room: int) -> str:
-    """Returns one line of at most `room` characters."""
-    line = visible(" ".join(text.split()))
-    return line if len(line) <= room else line[: max(room - 1, 1)] + "…"
+    """Returns a text as one line of at most `room` columns."""
+    return cut(visible(" ".join(text.split())), room)
+
+
+def cut(line: str, room: int) -> str:
+    """Returns as much of a line as fits into so many columns, with a sign where it was cut."""
+    if columns(line) <= room:
+        return line
+    line = line[: max(room - 1, 1)]
+    while columns(line) > max(room - 1, 1):
+        line = line[:-1]
+    return line + "…"
+
+
+def columns(line: str) -> int:
+    """Returns how many columns of a terminal a line takes: Chinese signs and emoji take two."""
+    if line.isascii():
+        return len(line)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in line)
 
 
 def text_in(value: str) -> bytes:

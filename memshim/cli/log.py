@@ -5,6 +5,7 @@ import itertools
 from memshim.cli.common import (
     FOLDER,
     JSON,
+    cut,
     open_to_read,
     say,
     say_json,
@@ -80,8 +81,9 @@ def log_command(
     room = width()
     plain = agent is None and grep is None and session is None and kind in (None, COMPACT)
     folds = [c for c in compactions(opened.layout) if plain and c["time"] >= oldest]
+    shown = 0
     with paged():
-        for entry in found:
+        for shown, entry in enumerate(found, 1):  # noqa: B007
             while folds and folds[-1]["time"] >= entry.milliseconds:
                 say(_compaction(memory, folds.pop(), doc, room))
             say(line_of(memory, entry, room))
@@ -89,7 +91,7 @@ def log_command(
                 say(line)
         while folds and (count is None or kind == COMPACT):
             say(_compaction(memory, folds.pop(), doc, room))
-    say_notes(opened.notes)
+    say_notes([*opened.notes, *(["No entry matches."] if not shown and kind != COMPACT else [])])
 
 
 def wanted(
@@ -162,19 +164,20 @@ def line_of(memory: Memory, entry: Entry, room: int) -> str:
     else:
         head = f"{clock(entry.milliseconds)}  {entry.id[-8:]}  {shorten(author(entry), 16):<12} {entry.kind:<8} "
         names = ", ".join(documents(memory, entry).values())
-        told = told if told.startswith(f"{names} document") else f"{names}  {told}".strip()
-    return head + shorten(told, max(room - len(head), 20))
+        head += "" if told.startswith(f"{names} document") else f"{shorten(names, 40)}  "
+    return cut(head + shorten(told, room), room)
 
 
 def _compaction(memory: Memory, row: "dict[str, Any]", doc: str | None, room: int) -> str:
     """Returns the line of a compaction, with the revision that stood before it: memshim show --at takes it."""
     wanted = memory.document_id(doc or INDEX)
-    stood = {name: pair for name, pair in row["documents"].items() if memory.document_id(name) == wanted}
-    before = "".join(f"; {name} was {pair[0][:12]}" for name, pair in stood.items() if pair[0])
-    shape = "%m-%d %H:%M" if room < 80 else "%Y-%m-%d %H:%M"
-    gap, names, kinds = (" ", 8, 7) if room < 80 else ("  ", 12, 8)
-    head = f"{clock(row['time'], shape)}{gap}{'-' * 8}{gap}{'memshim':<{names}} {COMPACT:<{kinds}} "
-    return head + shorten(f"{row['folded']} entries folded{before}", max(room - len(head), 20))
+    stood = [(name, was) for name, (was, _) in row["documents"].items() if was and memory.document_id(name) == wanted]
+    if room < 80:
+        head = f"{clock(row['time'], '%m-%d %H:%M')} -------- {'memshim':<8} {COMPACT:<7} {row['folded']} folded"
+        return head + "".join(f"; was {was[:7]}" for _, was in stood)
+    head = f"{clock(row['time'])}  --------  {'memshim':<12} {COMPACT:<8} {row['folded']} entries folded"
+    of = "" if doc is None or doc == INDEX else f" --doc {doc}"
+    return head + "".join(f"; before it: memshim show --at {was[:12]}{of}" for _, was in stood)
 
 
 def _patch(memory: Memory, entry: Entry) -> "Iterator[str]":

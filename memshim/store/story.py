@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from memshim.text.facts import Facts
 
 
+DEEP = 50
+"""How many undos of undos are followed."""
+
+
 class Step:
     """Is one thing that an entry did: to which document, the texts that went and came, and a remark where there are none."""
 
@@ -49,7 +53,8 @@ def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
             if old or new:
                 yield Step(doc, old, new)
         elif what == "restore":
-            yield Step(doc, [], _texts(memory, op["targets"]), "brought back")
+            went, came = _turned(memory, entry, op["targets"])
+            yield Step(doc, went, came, "" if went else "brought back")
         else:
             remark = _remark(op)
             if remark:
@@ -75,8 +80,26 @@ def _remark(op: "Op") -> str:
 
 
 def _texts(memory: "Memory", blocks: list[str]) -> list[bytes]:
-    found: list[Facts] = lookup.known(memory, blocks)
-    return [f.definition().text for f in found if f.definition().text.strip()]
+    return [f.definition().text for f in _said(memory, blocks)]
+
+
+def _said(memory: "Memory", blocks: list[str]) -> "list[Facts]":
+    return [f for f in lookup.known(memory, blocks) if f.definition().text.strip()]
+
+
+def _turned(memory: "Memory", entry: "Entry", blocks: list[str]) -> tuple[list[bytes], list[bytes]]:
+    """Returns the texts of those blocks that a restoration took away, and of those that it brought back."""
+    found = [(_effect(facts, entry.id), facts.definition().text) for facts in _said(memory, blocks)]
+    return [text for effect, text in found if effect < 0], [text for effect, text in found if effect > 0]
+
+
+def _effect(facts: "Facts", entry: str, depth: int = 0) -> int:
+    """Returns 1 where an entry brought a block, -1 where it took it away, 0 where it did neither: an undo does the
+    contrary of what it takes back."""
+    if entry in facts.undone and depth < DEEP:
+        undone = [-_effect(facts, other, depth + 1) for other in facts.undone[entry]]
+        return max(undone, key=abs, default=1)
+    return 1 if entry in facts.defs else -1 if entry in facts.kills else 0
 
 
 def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
@@ -84,13 +107,18 @@ def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
     new = [text for op in entry.ops for text in _written(memory, op)]
     if new:
         return "", b" ".join(text.strip() for text in new[:20])
-    for sign, kind in (("\u2212", "remove"), ("+", "restore")):
-        named = [t for op in entry.ops if op.get("op") == kind for t in op["targets"][:20]]
-        old = _texts(memory, named[:20])
-        if old:
-            return sign, b" ".join(text.strip() for text in old)
+    removed = _texts(memory, _named(entry, "remove"))
+    went, came = _turned(memory, entry, _named(entry, "restore"))
+    for sign, texts in (("\u2212", removed), ("+", came), ("\u2212", went)):
+        if texts:
+            return sign, b" ".join(text.strip() for text in texts)
     remarks = [
         f"{memory.state.names.name(_document(memory, entry, op))} {_remark(op)}" if op.get("doc") else _remark(op)
         for op in entry.ops
     ]
     return "", "; ".join(r for r in remarks if r.strip()).encode("utf-8", "surrogateescape")
+
+
+def _named(entry: "Entry", kind: str) -> list[str]:
+    """Returns the first blocks that an entry's operations of one kind name."""
+    return [t for op in entry.ops if op.get("op") == kind for t in op["targets"][:20]][:20]

@@ -11,6 +11,7 @@ import pytest
 
 from memshim import Store
 from memshim.cli import when
+from memshim.cli.common import columns
 from memshim.errors import BadInput
 
 pytest_plugins = ["cli_fixtures"]
@@ -219,3 +220,60 @@ def test_compactions_stand_in_the_log_with_the_revision_that_they_found(memory, 
     assert inside("log", "--kind", "compact").out.decode().splitlines() == [newest, oldest]
     inside("compact")  # nothing to fold, nothing to note
     assert len(inside("log", "--kind", "compact").out.decode().splitlines()) == 2
+
+
+def test_the_line_of_a_compaction_can_be_typed_and_is_whole_on_a_narrow_terminal(memory, inside):
+    inside("append", "a", "--doc", "topic.md")
+    before = (memory / "topic.md").read_bytes()
+    inside("append", "b", "--doc", "topic.md")
+    inside("compact")
+    inside("append", "c", "--doc", "topic.md", "--no-publish")
+    inside("compact")
+    line = inside("log", "--doc", "topic.md", "--kind", "compact").out.decode().splitlines()[0]
+    words = line.partition(": memshim ")[2].split()
+    assert words[-2:] == ["--doc", "topic.md"]
+    assert inside(*words).out == before + b"- b\n"
+    (narrow, _) = on_a_terminal(60, "log", "--doc", "topic.md", "--kind", "compact")
+    assert inside("show", "--doc", "topic.md", "--at", narrow.split()[-1]).out == before + b"- b\n"
+
+
+def test_an_undo_says_what_went_and_what_came_back(memory, inside):
+    noted = inside("append", "a note").out.decode().split()[-1]
+    inside("undo", noted)
+    inside("undo")  # the undo
+    edited = inside("edit", "--old", "one", "--new", "uno").out.decode().split()[1]
+    inside("compact")
+    inside("undo", edited)
+    inside("undo")
+    inside("forget", "--text", "two")
+    inside("undo")
+    (memory / "MEMORY.md").write_bytes((memory / "MEMORY.md").read_bytes().replace(b"- three\n", b""))
+    inside("undo", json.loads(inside("log", "--json", "-n", "1").out)["entries"][0]["id"])
+    rows = json.loads(inside("log", "--json", "-p", "--kind", "undo").out)["entries"]
+    told = [[(c["removed"].strip(), c["added"].strip()) for c in row["changes"]] for row in reversed(rows)]
+    assert told == [
+        [("- a note", "")],
+        [("", "- a note")],
+        [("- uno", "- one")],
+        [("- one", "- uno")],
+        [("", "- two")],
+        [("", "- three")],
+    ]
+    lines = inside("log", "--kind", "undo").out.decode().splitlines()
+    assert [line.split("MEMORY.md  ")[1] for line in reversed(lines)] == [
+        *("\u2212 - a note", "+ - a note", "+ - one", "+ - uno", "+ - two", "+ - three")
+    ]
+
+
+def test_that_nothing_matches_is_said(memory, inside):
+    answer = inside("log", "--agent", "nobody")
+    assert (answer.code, answer.out, answer.err) == (0, b"", "No entry matches.\n")
+    assert json.loads(inside("log", "--agent", "nobody", "--json").out)["entries"] == []
+
+
+def test_signs_of_two_columns_fit_and_a_pipe_gets_whole_lines(memory, inside):
+    inside("append", "\u65e5\u672c\u8a9e" * 60, "--agent", "bob", "--why", "\u7406\u7531" * 30)
+    for words in (["blame"], ["log"]):
+        assert max(columns(line) for line in on_a_terminal(60, *words)) in (59, 60)
+    assert "\u65e5\u672c\u8a9e" * 60 + "  (" + "\u7406\u7531" * 30 + ")" in inside("blame").out.decode()
+    assert (columns("e\u0301"), columns("\U0001f511a")) == (1, 3)
