@@ -1,14 +1,17 @@
-"""Door: one payload of a hook is taken in and answered.  Must not know how it arrived, by a process or a socket."""
+"""Door: one payload of a hook is taken in and answered.  Must not know how it arrived, by a process or a socket.
+
+What reads and folds a store is imported by those who need it: a lease is had, or given back, before that.
+"""
 
 import os
 import time
 
-from memshim.agents import claude, commands, coverage, inbox, ingest, seen, shell, told
+from memshim.agents import claude, commands, inbox, shell, told
 from memshim.agents.event import Changed, Changing, Event, Looked, Ran, Refused, Running, Started
 from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, client_memory
 from memshim.errors import LockTimeout, MemshimError
-from memshim.store import lease, publish
+from memshim.store import lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,32 +142,35 @@ def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
     """Takes one event in and returns what its agent should be told.  Raises MemshimError or OSError where it cannot be."""
     until = time.monotonic() + lease.WAIT_S
     if isinstance(event, Started):
-        seen.start(event.writer)
         return _started(event, environ)
     if isinstance(event, Running | Ran):
         return _command(event, environ, until)
     assert isinstance(event, Changing | Changed | Refused | Looked)
-    place = _place_of(event.path, environ)
-    if place is None or not os.path.isdir(place.layout.root):
+    layout = _memory_of(event.path, environ)
+    if layout is None or not os.path.isdir(layout.root):
         return []  # no memory; or the folder is still to be made, or gone
+    if isinstance(event, Changed | Refused):
+        lease.give_back(layout, event.call.id)
+    from memshim.agents import ingest
+
+    place = ingest.Place(layout, os.path.basename(event.path), claude.plain, claude.loaded)
     if isinstance(event, Changing):
         ingest.make(place, place.read())
-        lease.take(place.layout, event.writer.full, event.call.id, event.writer.process, False, until)
+        lease.take(layout, event.writer.full, event.call.id, event.writer.process, False, until)
         return []
     if isinstance(event, Looked):
         ingest.looked(place, event)
         return []
-    lease.give_back(place.layout, event.call.id)
     return ingest.changed(place, event) if isinstance(event, Changed) else ingest.refused(place, event)
 
 
-def _place_of(path: str, environ: "Mapping[str, str]") -> "ingest.Place | None":
+def _memory_of(path: str, environ: "Mapping[str, str]") -> "Layout | None":
     found = claude.memory_folder(path, environ)
     if found is None:
         if claude.leads_out(path):
             incidents.report("path leads out of a memory", path=path)
         return None
-    return ingest.Place(Layout(found[0], beside=found[1]), os.path.basename(path), claude.plain, claude.loaded)
+    return Layout(found[0], beside=found[1])
 
 
 def _command(event: "Running | Ran", environ: "Mapping[str, str]", until: float) -> "list[str]":
@@ -196,6 +202,10 @@ def _folders(event: "Running | Ran", environ: "Mapping[str, str]") -> "list[Layo
 
 def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
     """Repairs what crashed sessions left in the project's memory, and clears away what old ones had noted."""
+    from memshim.agents import coverage, ingest, seen
+    from memshim.store import publish
+
+    seen.start(event.writer)
     if event.writer.key:
         return []
     coverage.note_uncovered(environ)

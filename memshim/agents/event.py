@@ -6,6 +6,11 @@ from memshim.disk.layout import agent_id
 from memshim.errors import BadInput
 
 
+def name_of(*parts: str) -> str:
+    """Returns 32 hex digits that stand for these parts, and tell nothing of them."""
+    return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
 class Writer:
     """Is an agent at work: its product's session, its own key within that ("" for the session itself), and what it is.
 
@@ -55,8 +60,7 @@ class Call:
 
     def entry_id(self, writer: Writer, doc: str) -> str:
         """Returns the id of the entry that this call makes of a document: the same whoever takes it in, and how often."""
-        parts = (writer.session, writer.key, self.id, self.digest, doc)
-        return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return name_of(writer.session, writer.key, self.id, self.digest, doc)
 
 
 class Event:

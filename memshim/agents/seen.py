@@ -8,9 +8,8 @@ Losing any of it costs deletions, never text: what is not known to be seen is no
 
 import os
 import time
-from hashlib import sha256
 
-from memshim.agents.event import Writer
+from memshim.agents.event import Writer, name_of
 from memshim.disk import files
 from memshim.disk.layout import INDEX, Layout, state_home
 from memshim.store.history import History, now_ms
@@ -115,8 +114,3 @@ def clear_old(folder: str) -> None:
 def _started(session: str, key: str) -> int:
     data = (files.read(os.path.join(state_home(), "sessions", name_of(session, key))) or b"").strip()
     return int(data) if data.isdigit() else 0
-
-
-def name_of(*parts: str) -> str:
-    """Returns a file's name that stands for these parts, and tells nothing of them."""
-    return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -7,8 +7,7 @@ Losing them costs a remark: what they speak of stands in the document, marked.
 
 import os
 
-from memshim.agents.event import Writer
-from memshim.agents.seen import name_of
+from memshim.agents.event import Writer, name_of
 from memshim.disk import files
 from memshim.disk.layout import state_home
 

@@ -175,3 +175,24 @@ def test_the_hook_is_harmless_and_needs_only_the_standard_library(memory: Path) 
         done = subprocess.run(command, input=payload, capture_output=True, timeout=60, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert [kind for kind, _ in entries(memory)] == ["edit", "init"]
+
+
+def test_what_stood_there_untold_before_a_command_is_not_the_commands(memory: Path) -> None:
+    Store.open(memory).init()
+    path = memory / "MEMORY.md"
+    call = {"session_id": "5e55", "cwd": "/", "tool_name": "Bash", "tool_use_id": "toolu_1"}
+    call |= {"tool_input": {"command": f"echo '- three' >> {path}"}}
+    path.write_text(path.read_text() + "- somebody else's\n")
+    assert take({**call, "hook_event_name": "PreToolUse"}) == {}
+    path.write_text(path.read_text() + "- three\n")
+    assert take({**call, "hook_event_name": "PostToolUse", "tool_response": {"stdout": ""}}) == {}
+    assert [kind for kind, _ in entries(memory)] == ["bash", "adopt", "init"]
+    (bash, adopted, _) = Store.open(memory).log()
+    assert [text for _, _, _, text in bash.new_blocks()] == [b"- three\n"]
+    assert [text for _, _, _, text in adopted.new_blocks()] == [b"- somebody else's\n"]
+
+
+def test_a_lease_is_given_back_before_what_folds_a_store_is_imported() -> None:
+    code = "import sys, memshim.agents.door; print([name for name in sys.modules if name.startswith('memshim.text')])"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, timeout=60, check=True)
+    assert done.stdout.split() == [b"['memshim.text',", b"'memshim.text.record']"]
