@@ -41,7 +41,7 @@ def _holds(turn: Turn, name: str, revision: str) -> bool:
 def carry_out(turn: Turn) -> None:
     """Moves each document's file to its present name.  A crash leaves it under the old one, the new one, or both."""
     names = turn.memory.state.names
-    if not names.given:
+    if not names.ever:
         return
     for doc, name in turn.memory.documents().items():
         published = turn.history(doc).published

@@ -56,7 +56,7 @@ def steps(memory: "Memory", entry: "Entry") -> "Iterator[Step]":
             went, came = _turned(memory, entry, op["targets"])
             yield Step(doc, went, came, "" if went else "brought back")
         else:
-            remark = _remark(op)
+            remark = _remark(memory, op)
             if remark:
                 yield Step(doc, [], [], remark)
 
@@ -68,15 +68,22 @@ def _written(memory: "Memory", op: "Op") -> list[bytes]:
     return [t for n, t in texts if t.strip() and not any(memory.entry(i) for i in owed.get(str(n), ()))]
 
 
-def _remark(op: "Op") -> str:
+def _remark(memory: "Memory", op: "Op") -> str:
     if op.get("op") == "doc":
-        verb = {"create": "made", "delete": "removed", "restore": "brought back", "rename": "renamed to"}.get(
-            op["do"], ""
-        )
-        return f"document {verb} {op.get('name', '')}".strip()
+        did = op["do"]
+        if did == "restore":
+            tags = memory.state.docs.get(op["doc"], {})
+            did = "restore " + next((tags[entry][0] for entry in op["undoes"] if entry in tags), "delete")
+        return f"document {_VERBS.get(did, did)} {op.get('name', '')}".strip()
     if op.get("op") == "resolve":
         return "the clash is open again" if op.get("undoes") else "a clash was settled"
     return ""
+
+
+_VERBS = {
+    "create": "made", "delete": "removed", "rename": "renamed to", "restore create": "removed",
+    "restore delete": "brought back", "restore rename": "named as before", "restore restore": "as before that",
+}  # fmt: skip
 
 
 def _texts(memory: "Memory", blocks: list[str]) -> list[bytes]:
@@ -113,7 +120,9 @@ def words(memory: "Memory", entry: "Entry") -> tuple[str, bytes]:
         if texts:
             return sign, b" ".join(text.strip() for text in texts)
     remarks = [
-        f"{memory.state.names.name(_document(memory, entry, op))} {_remark(op)}" if op.get("doc") else _remark(op)
+        f"{memory.state.names.name(_document(memory, entry, op))} {_remark(memory, op)}"
+        if op.get("doc")
+        else _remark(memory, op)
         for op in entry.ops
     ]
     return "", "; ".join(r for r in remarks if r.strip()).encode("utf-8", "surrogateescape")

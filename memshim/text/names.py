@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """Is the names of a state's documents; `given` are those that some entry gave, as (time, entry, document, name)."""
+    """Is the names of a state's documents; `given` are those that some entry gave, as (time, entry, document, name).
+
+    `ever` tells whether any was given, also one that was taken back.
+    """
 
     def __init__(self, docs: "Docs") -> None:
         gone = {
@@ -28,6 +31,7 @@ class Names:
             for entry, (do, time, said) in tags.items()
             if do in ("create", "rename") and said and entry not in gone[doc]
         )
+        self.ever = any(do in ("create", "rename") and said for tags in docs.values() for do, _, said in tags.values())
         self._now = {doc: name for _, _, doc, name in self.given}
         self._changed = {*self._now, *self._now.values(), *(name for *_, name in self.given)}
 

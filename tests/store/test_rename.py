@@ -52,6 +52,20 @@ def test_after_a_rename_both_names_reach_the_one_document(store, store_dir, wher
     assert store.check()[1] == []
 
 
+def test_a_rename_that_is_taken_back_moves_the_file_back(store, store_dir):
+    """The only rename of a store: nothing but its undo says that there ever was one."""
+    os.rename(store_dir / "a.md", store_dir / "b.md")
+    store.publish()
+    renamed = next(store.log())
+    store.undo(renamed.id)
+    assert texts(store_dir) == {"a.md": TEXT}
+    store.publish()
+    store.undo()
+    assert texts(store_dir) == {"b.md": TEXT}
+    assert [e.kind for e in store.log()][:3] == ["undo", "undo", "adopt"]
+    assert store.check()[1] == []
+
+
 def test_an_append_by_a_new_name_follows_the_document_to_the_next_one(store, store_dir):
     rename(store, "a.md", "b.md")
     store.append("three", doc="b.md")

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memshim import Store
+from memshim.agents import ingest
+from memshim.agents.event import Call, Changed, Writer
 from memshim.errors import BadInput, MemshimError, NotFound, RevisionMismatch
 from memshim.store import lookup
 from memshim.store.blame import blame
@@ -23,6 +25,12 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("append"), _N, st.sampled_from(("", "Rules", "New"))),
         st.tuples(st.just("topic"), _N),
+        st.tuples(st.just("topic_edit"), _N, _N),
+        st.tuples(st.just("rename"), _N),
+        st.tuples(st.just("remove_topic"), _N),
+        st.tuples(st.just("restore_topic"), _N),
+        st.tuples(st.just("prose"), _N, _N),
+        st.tuples(st.just("tool"), _N, _N),
         st.tuples(st.just("edit"), _N, _N),
         st.tuples(st.just("edit"), _N, _N),
         st.tuples(st.just("move"), _N, _N),
@@ -34,8 +42,10 @@ STEPS = st.lists(
         st.tuples(st.just("undo"), _N),
         st.tuples(st.just("compact")),
     ),
-    max_size=10,
+    max_size=12,
 )
+TOPICS = ("topic.md", "other.md", "third.md")
+EXAMPLES = 400 if os.environ.get("MEMSHIM_STRESS") else 150 if os.environ.get("MEMSHIM_HYPOTHESIS") == "ci" else 25
 
 
 class World:
@@ -71,7 +81,57 @@ class World:
         (self.other if n % 2 else self.store).append(self.new(), section=section)
 
     def topic(self, n):
-        self.other.append(self.new(), doc="topic.md")
+        self.other.append(self.new(), doc=TOPICS[n % 3])
+
+    def topics(self):
+        return sorted(name for name in os.listdir(self.folder) if name in TOPICS)
+
+    def topic_edit(self, n, how):
+        for name in self.topics()[:1]:
+            lines = self.text(name).splitlines(keepends=True)
+            if how % 2:
+                lines[n % len(lines) :] = [self.new() + b" of a topic\n"]
+                (self.folder / name).write_bytes(b"".join(lines))
+                self.store.publish()
+            else:
+                self.store.write(b"".join([*lines, self.new() + b"\n"]), doc=name)
+
+    def rename(self, n):
+        for name in self.topics()[:1]:
+            other = TOPICS[n % 3]
+            if not (self.folder / other).exists():
+                os.rename(self.folder / name, self.folder / other)
+                self.store.publish()
+
+    def remove_topic(self, n):
+        for name in self.topics()[:1]:
+            os.unlink(self.folder / name)
+            self.store.publish()
+
+    def restore_topic(self, n):
+        self.store.restore(TOPICS[n % 3])
+
+    def prose(self, place, n):
+        """A paragraph of several lines, in the middle of others."""
+        lines = self.lines()
+        at = place % (len(lines) + 1)
+        lines[at:at] = [b"\n", *(self.new()[2:] + b"\n" for _ in range(1 + n % 3)), b"\n"]
+        self.store.write(b"".join(lines))
+
+    def tool(self, place, n):
+        """An agent's Write of what it had read some time ago, told by its hook."""
+        lines = self.lines()
+        before = b"".join(lines)
+        self.other.append(self.new())
+        lines[place % len(lines)] = self.new() + b"\n"
+        after = b"".join(lines[: len(lines) - n % 2])
+        (self.folder / "MEMORY.md").write_bytes(after)
+        writer = Writer(f"{n:08x}-1111-2222-3333-444444444444")
+        place_ = ingest.Place(
+            self.store.layout, "MEMORY.md", lambda data: data.decode("utf-8", "replace"), lambda text: set()
+        )
+        call = Call("Write", f"toolu_{self.count}", "")
+        ingest.changed(place_, Changed(writer, call, "MEMORY.md", before.decode(), [after.decode()], None, None))
 
     def edit(self, place, n):
         lines = self.lines()
@@ -127,7 +187,7 @@ def world(store_dir):
     return World(store_dir)
 
 
-@settings(max_examples=400 if os.environ.get("MEMSHIM_STRESS") else 25)
+@settings(max_examples=EXAMPLES)
 @given(STEPS)
 def test_undoing_everything_newest_first_gives_the_first_bytes(steps):
     folder = Path(tempfile.mkdtemp(prefix="memshim-undo-"))
@@ -139,7 +199,7 @@ def test_undoing_everything_newest_first_gives_the_first_bytes(steps):
             with contextlib.suppress(NotFound):  # where nothing of it was left: it had been undone already
                 world.store.undo(entry.id)
         assert world.text() == START
-        assert world.text("topic.md") is None
+        assert world.topics() == []
         assert world.store.conflicts() == []
         assert [f for f in world.store.check()[1] if f.level != "note"] == []
     finally:
