@@ -32,10 +32,11 @@ BACKLOG_BYTES = 1024 * 1024
 class Peer:
     """Is one connection."""
 
-    __slots__ = ("busy", "ended", "inbox", "outbox", "sock", "subscribed", "until")
+    __slots__ = ("busy", "ended", "inbox", "listening", "outbox", "sock", "subscribed", "until")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.listening = 0  # what the selector was asked for
         self.inbox = bytearray()
         self.outbox = bytearray()
         self.until: float | None = time.monotonic() + FRAME_S
@@ -58,6 +59,7 @@ class Server:
         self._idle = idle
         self._selector = selectors.DefaultSelector()
         self._calls: deque[Callable[[], None]] = deque()
+        self._woken = False
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
@@ -100,6 +102,7 @@ class Server:
             ready = self._selector.select(max(left, 0) if left is not None else None)
             for key, mask in ready:
                 self._ready(key, mask)
+            self._woken = False  # before the calls are looked at: who adds one from now on wakes us again
             while self._calls:
                 self._calls.popleft()()
             self._end_late()
@@ -139,7 +142,9 @@ class Server:
 
     def _call(self, what: "Callable[[], None]") -> None:
         self._calls.append(what)
-        self._wake()
+        if not self._woken:
+            self._woken = True
+            self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -169,7 +174,7 @@ class Server:
         sock.setblocking(False)
         peer = Peer(sock)
         self._peers.add(peer)
-        self._selector.register(sock, selectors.EVENT_READ, peer)
+        self._listen_for(peer)
 
     def _receive(self, peer: Peer) -> None:
         try:
@@ -179,7 +184,8 @@ class Server:
         except OSError:
             self._close(peer)
             return
-        if not peer.inbox and data:
+        busy = peer.busy
+        if not peer.inbox and data and not busy:
             peer.until = time.monotonic() + FRAME_S
         peer.inbox += data
         peer.ended = peer.ended or not data
@@ -189,7 +195,7 @@ class Server:
             self._close(peer)
         else:
             self._next(peer)
-            if peer in self._peers:
+            if peer in self._peers and (busy or peer.ended):  # it is not heard before it is answered
                 self._listen_for(peer)
 
     def _next(self, peer: Peer) -> None:
@@ -209,7 +215,6 @@ class Server:
         del peer.inbox[:end]
         peer.busy, peer.until = True, None
         peer.ended = peer.ended or request.fields.get("more") != "1"
-        self._listen_for(peer)
 
         def answer(payload: bytes, ok: bool) -> None:
             self._call(lambda: self._answer(peer, payload, ok))
@@ -255,14 +260,15 @@ class Server:
         """Asks to be woken for what can be done about a connection, and for nothing else."""
         wanted = 0 if peer.ended or (peer.busy and not peer.subscribed) else selectors.EVENT_READ
         wanted |= selectors.EVENT_WRITE if peer.outbox else 0
-        known = self._selector.get_map().get(peer.sock)
+        if wanted == peer.listening:
+            return
         if not wanted:
-            if known is not None:
-                self._selector.unregister(peer.sock)
-        elif known is None:
+            self._selector.unregister(peer.sock)
+        elif not peer.listening:
             self._selector.register(peer.sock, wanted, peer)
-        elif known.events != wanted:
+        else:
             self._selector.modify(peer.sock, wanted, peer)
+        peer.listening = wanted
 
     def _end_late(self) -> None:
         now = time.monotonic()
@@ -271,6 +277,7 @@ class Server:
 
     def _close(self, peer: Peer) -> None:
         self._peers.discard(peer)
-        with contextlib.suppress(KeyError, ValueError):
+        if peer.listening:
             self._selector.unregister(peer.sock)
+            peer.listening = 0
         peer.sock.close()
