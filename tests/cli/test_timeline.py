@@ -160,6 +160,7 @@ def test_filters_and_keys(page, browser):
         browser.run("document.getElementById('lanes').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))")
         seen.append(browser.run("return document.querySelector('#detail h2').textContent"))
     assert seen == ["before: init", "bob: append", "bob: append"]
+    assert browser.run("return scrollY") == 0  # the chart stays in sight
     browser.run("document.getElementById('lanes').dispatchEvent(new KeyboardEvent('keydown', {key: '+'}))")
     assert not browser.count().startswith(f"{total} of ")
     logged = browser.run("return performance.getEntriesByType('resource').length")
