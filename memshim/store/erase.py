@@ -85,24 +85,28 @@ def leftovers(layout: "Layout", eraser: "Eraser") -> list[str]:
 
 
 def is_anywhere(layout: "Layout", eraser: "Eraser") -> bool:
-    """Tells whether a file of the store's folders holds a text, apart from its documents."""
-    return any(_traces(files.read(path) or b"", eraser, True) for path in _files(layout))
+    """Tells whether a file of memshim's holds a text, apart from the documents."""
+    return any(_traces(files.read(path) or b"", eraser, True) for path in [*_files(layout), *_background()])
 
 
 def reports(eraser: "Eraser") -> None:
     """Erases texts from what belongs to no store: reports of bugs, incidents, what agents tell and are told."""
+    for path in _background():
+        data = files.read(path)
+        if data is not None and eraser.holds(data):
+            files.replace(path, eraser.text(data), os.path.dirname(path))
+
+
+def _background() -> list[str]:
+    """Returns the files that belong to no store, and that a text may have come into."""
     try:
         home = state_home()
     except OSError:
-        return
+        return []
     paths = [os.path.join(home, name) for name in _names(home) if name.endswith((".log", "incidents", ".old"))]
     for folder in (os.path.join(home, "inbox"), os.path.join(home, "told")):
         paths += [os.path.join(folder, name) for name in _names(folder)]
-    for path in paths:
-        if os.path.isfile(path) and not os.path.islink(path):
-            data = files.read(path)
-            if data is not None and eraser.holds(data):
-                files.replace(path, eraser.text(data), home)
+    return [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
 
 
 def _files(layout: "Layout") -> "Iterator[str]":

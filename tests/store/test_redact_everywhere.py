@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 from hypothesis import given
@@ -72,8 +71,10 @@ def test_it_is_gone_from_every_place_in_every_form(store, secret, monkeypatch):
     monkeypatch.undo()
     bob.append(f"late {secret}", publish=False)
     for n, form in enumerate(forms(secret)):
-        for folder in ("inbox", "seen", "calls", "aside", "unreadable", "tmp"):
+        for folder in ("seen", "calls", "aside", "unreadable", "tmp"):
             put(layout.path(folder, f"{n}"), b'{"a": "' + form + b'", "b": [1]}\n')
+        for folder in ("inbox", "told"):
+            put(os.path.join(state_home(), folder, f"{n}"), b'{"a": "' + form + b'", "b": [1]}\n')
         put(layout.path("leases"), b'[true, "ann", "' + form + b'", 1, 2.5]\n')
         put(os.path.join(state_home(), "incidents"), b'{"what": "' + form + b'"}\n')
         put(os.path.join(state_home(), "incidents.old"), form)
@@ -82,7 +83,7 @@ def test_it_is_gone_from_every_place_in_every_form(store, secret, monkeypatch):
         done = store.redact(text=secret, why=f"it leaked: {secret}")
         assert every_form_is_gone(layout.root, secret)
         assert every_form_is_gone(state_home(), secret)
-        with open(layout.path("inbox", str(n)), "rb") as file:
+        with open(os.path.join(state_home(), "inbox", str(n)), "rb") as file:
             assert json.load(file) == {"a": REDACTED.decode(), "b": [1]}
         assert done.texts == 1
     assert sound(store)
@@ -100,11 +101,11 @@ def test_whatever_it_is_json_hides_it_from_nobody(secret, ascii_only, twice):
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_what_only_a_waiting_event_holds_can_be_erased(store, secret):
-    put(store.layout.path("inbox", "1"), json.dumps({"tool": f"x {secret} y"}).encode())
+    put(os.path.join(inbox.folder(), "1"), json.dumps({"tool": f"x {secret} y"}).encode())
     with pytest.raises(NotFound):
         store.redact(text="something else")
     store.redact(text=secret)
-    assert every_form_is_gone(store.layout.root, secret)
+    assert every_form_is_gone(inbox.folder(), secret)
 
 
 def payload(store, secret, before, after, tool="Write"):
@@ -139,21 +140,22 @@ def test_an_event_that_brings_it_back_is_redacted_again(client, secret, how):
     after = before + "- three\n"
     event = payload(client, secret, before, after)
     if how == "inbox before":
-        inbox.keep(client.layout, event)
+        inbox.keep(event)
     client.redact(text=secret)
     with open(client.layout.document("MEMORY.md"), "w") as file:
         file.write(after)  # the tool had not seen that it was erased
     if how == "hook":
         door.handle(event, os.environ)
     else:
-        path = inbox.keep(client.layout, event) if how == "inbox after" else ""
-        for name in os.listdir(client.layout.path("inbox")):
-            os.utime(client.layout.path("inbox", name), (time.time() - 60,) * 2)
-        door.catch_up(client.layout, os.environ)
-        assert not os.path.exists(path)
+        if how == "inbox after":
+            inbox.keep(event)
+        assert len(os.listdir(inbox.folder())) == 1
+        door.catch_up(os.environ)
+        assert os.listdir(inbox.folder()) == []
     client.publish()
     folder = os.path.dirname(client.layout.root)
     assert every_form_is_gone(folder, secret)
+    assert every_form_is_gone(state_home(), secret)
     with open(client.layout.document("MEMORY.md")) as file:
         assert "- three\n" in file.read()
     assert sound(client)
