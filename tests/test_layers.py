@@ -56,6 +56,8 @@ NOT_ON_THE_HOT_PATH |= {"pathlib", "subprocess", "logging", "tempfile", "importl
 # To read, records are read (json, and re for it) and nothing is merged; click and its like cost more than all the rest.
 NOT_TO_READ = NOT_ON_THE_HOT_PATH - {"json", "re"} | {"shutil", "inspect", "memshim.text.merge.threeway"}
 
+STANDARD = sys.stdlib_module_names | {"_sha2", "_sha256"}  # each of these two is only in some of the versions
+
 LONGEST_FILE = 330
 LONGEST_TEST = 400
 
@@ -120,11 +122,11 @@ def faults(package: Path) -> list[str]:
                     found.append(f"{where}, which belongs to no layer.")
                 elif not same_package and RANK[theirs] >= RANK[own]:
                     found.append(f"{where}, which is not below it.")
-            elif top not in sys.stdlib_module_names:
+            elif top not in STANDARD:
                 homes[top].add("memshim.cli" if top == "click" and own == "cli" else name)
                 if name in STANDARD_LIBRARY_ONLY:
                     found.append(f"{where}, and may use the standard library only.")
-            if own == "text" and (top in IMPURE or (top not in sys.stdlib_module_names and top != "memshim")):
+            if own == "text" and (top in IMPURE or (top not in STANDARD and top != "memshim")):
                 found.append(f"{where}, and text is pure.")
         if own == "text":
             found += [
@@ -197,7 +199,7 @@ def test_every_third_party_import_is_declared() -> None:
         for name, path in all_modules.items()
         for _, target in imports(name, path, set(all_modules))
     }
-    assert imported - sys.stdlib_module_names - {"memshim"} <= declared
+    assert imported - STANDARD - {"memshim"} <= declared
 
 
 def test_every_package_says_what_it_is_for() -> None:

@@ -4,10 +4,10 @@ Measured on 2.1.329 (and in part on 2.1.197).
 """
 
 import os
-from hashlib import sha256
 
 from memshim.agents.event import Call, Changed, Changing, Event, Looked, Ran, Refused, Running, Started, Writer
 from memshim.disk.layout import is_client_store, is_document
+from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def uncovered(environ: "Mapping[str, str]") -> list[str]:
 
 def note_uncovered(environ: "Mapping[str, str]") -> list[str]:
     """Remembers the uncovered folders for the next `memshim install`, as incidents; returns them.  For a session's start."""
-    from hashlib import sha256
+    from memshim.text.digest import sha256
 
     found = uncovered(environ)
     for folder in found:

@@ -1,9 +1,8 @@
 """Events: what an agent does to its memory, in no product's words.  Must not know how a product says it, or stores."""
 
-from hashlib import sha256
-
 from memshim.disk.layout import agent_id
 from memshim.errors import BadInput
+from memshim.text.digest import sha256
 
 
 def name_of(*parts: str) -> str:

@@ -7,12 +7,12 @@ at what it replaced.  Where hooks were put, and what the file was before, is rec
 import base64
 import json
 import os
-from hashlib import sha256
 from typing import Any
 
 from memshim.agents import coverage, fragment, inbox, jsonfile, told
 from memshim.disk import files
 from memshim.disk.layout import state_home
+from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -196,6 +196,6 @@ def state_home() -> str:
 
 
 def _short_hash(text: str) -> str:
-    from hashlib import sha256
+    from memshim.text.digest import sha256
 
     return sha256(os.fsencode(text)).hexdigest()[:16]

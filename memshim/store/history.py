@@ -10,12 +10,12 @@ A revision that is recorded but not confirmed was planned: a crash may have come
 import os
 import time
 import zlib
-from hashlib import sha256
 
 from memshim.disk import files
 from memshim.disk.layout import Layout
 from memshim.errors import Ambiguous, BadInput, NotFound
 from memshim.text import record
+from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 """The list of this user's stores, for `status`, the daemon and `uninstall`.  Must not know what is in them."""
 
 import os
-from hashlib import sha256
 
 from memshim.disk import files
 from memshim.disk.layout import Layout, state_home
+from memshim.text.digest import sha256
 
 
 def register(layout: Layout) -> None:

@@ -10,11 +10,11 @@ are merged into one, so their number grows as the logarithm of the history.
 import mmap
 import os
 import zlib
-from hashlib import sha256
 
 from memshim.disk import files
 from memshim.errors import StoreUnusable
 from memshim.text import record
+from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

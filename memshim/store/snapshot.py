@@ -11,7 +11,6 @@ Order: the new head is there before the old one goes, and a reader that finds bo
 import contextlib
 import os
 import time
-from hashlib import sha256
 
 from memshim.disk import files
 from memshim.disk.layout import Layout
@@ -19,6 +18,7 @@ from memshim.errors import StoreUnusable
 from memshim.store import segment
 from memshim.store.encoding import decode_entry, decode_facts, encode_facts, facts_in, facts_out
 from memshim.text import record
+from memshim.text.digest import sha256
 from memshim.text.entry import Entry, to_record
 from memshim.text.facts import Facts
 from memshim.text.fold import State

@@ -92,7 +92,7 @@ class Entry:
 
 def block_id(entry: str, ordinal: int) -> str:
     """Returns the id of an entry's n-th new block."""
-    from hashlib import sha256  # appends never come here: their block ids follow from the entry's
+    from memshim.text.digest import sha256  # appends never come here: their block ids follow from the entry's
 
     return sha256(f"{entry}:{ordinal}".encode()).hexdigest()[:32]
 

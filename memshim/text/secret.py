@@ -5,7 +5,8 @@ such a line, or the text in a new line (between white space or punctuation), is 
 """
 
 import re
-from hashlib import sha256
+
+from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
