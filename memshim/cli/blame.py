@@ -4,6 +4,7 @@ import sys
 
 from memshim.cli.common import (
     JSON,
+    NAMED,
     STORE,
     columns,
     cut,
@@ -18,7 +19,6 @@ from memshim.cli.common import (
 from memshim.cli.declare import Word, command
 from memshim.cli.pager import paged
 from memshim.cli.when import age
-from memshim.disk.layout import INDEX
 from memshim.errors import BadInput, NotFound
 from memshim.store.blame import Blamed, author, blame
 from memshim.store.history import revision_of
@@ -30,20 +30,13 @@ NAMES = 20
 
 
 @command(
-    Word("doc", default=INDEX, metavar="[DOC]", completes="documents"),
-    Word(
-        "--doc",
-        key="named",
-        metavar="NAME",
-        completes="documents",
-        help="The document.",
-    ),
+    *NAMED,
     Word("-L", key="lines", metavar="N[,M]", help="Only line N, or lines N to M."),
     *STORE,
     JSON,
 )
 def blame_command(
-    doc: str, named: str | None, lines: str | None, store: str | None, agent: str | None, as_json: bool
+    document: str | None, doc: str, lines: str | None, store: str | None, agent: str | None, as_json: bool
 ) -> None:
     """Say of each line who wrote it, how long ago and why.
 
@@ -51,7 +44,7 @@ def blame_command(
     """
     opened = open_to_read(store, agent)
     memory = opened.memory()
-    name = named or doc
+    name = doc if document is None else document
     id_ = memory.document_id(name)
     if id_ not in memory.documents():
         raise NotFound(f"There is no document {name}", f"There are: {', '.join(sorted(memory.documents().values()))}")

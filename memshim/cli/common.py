@@ -17,6 +17,8 @@ FOLDER = Word("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE,
 AGENT = Word("--agent", metavar="ID", completes="agents", help="Who writes; default $MEMSHIM_AGENT, else cli.")
 STORE = (FOLDER, AGENT)
 DOC = Word("--doc", metavar="NAME", default=INDEX, shown=True, completes="documents", help="The document.")
+NAMED = (Word("document", metavar="[DOC]", completes="documents"), DOC)
+"""For commands that take nothing but a document: with or without --doc."""
 JSON = Word("--json", key="as_json", flag=True, help="Print one JSON object, see docs/json.md.")
 
 

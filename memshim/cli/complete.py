@@ -115,7 +115,7 @@ def revisions(given: Given, typed: str) -> Offers:
     layout = _layout(given)
     if layout is None:
         return []
-    doc = Memory(layout).document_id(str(given.get("doc") or "MEMORY.md"))
+    doc = Memory(layout).document_id(str(given.get("document") or given.get("doc") or "MEMORY.md"))
     found = []
     for name in History(layout, doc).names()[:NEWEST]:
         if name[17:].startswith(typed.lower()):

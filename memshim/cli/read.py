@@ -3,8 +3,8 @@
 import time
 
 from memshim.cli.common import (
-    DOC,
     JSON,
+    NAMED,
     STORE,
     open_to_read,
     say,
@@ -23,7 +23,7 @@ from memshim.text.view import readable
 
 @command(
     *STORE,
-    DOC,
+    *NAMED,
     Word(
         "--at",
         metavar="REV|TIME",
@@ -32,8 +32,11 @@ from memshim.text.view import readable
     ),
     JSON,
 )
-def show_command(store: str | None, agent: str | None, doc: str, at: str | None, as_json: bool) -> None:
+def show_command(
+    store: str | None, agent: str | None, document: str | None, doc: str, at: str | None, as_json: bool
+) -> None:
     """Print the merged document, journals' tails included."""
+    doc = doc if document is None else document
     opened = open_to_read(store, agent)
     if at is not None:
         memory = opened.memory()
@@ -71,11 +74,12 @@ def _block_json(piece: Piece, first: int, last: int) -> dict[str, object]:
 
 @command(
     *STORE,
-    DOC,
+    *NAMED,
     JSON,
 )
-def rev_command(store: str | None, agent: str | None, doc: str, as_json: bool) -> None:
+def rev_command(store: str | None, agent: str | None, document: str | None, doc: str, as_json: bool) -> None:
     """Print the merged document's revision: SHA-256 of its bytes, the token for --expect."""
+    doc = doc if document is None else document
     view = open_to_read(store, agent).read(doc)
     if as_json:
         say_json({"doc": doc, "revision": view.revision})

@@ -208,6 +208,15 @@ def test_every_command_has_a_help(inside, run_memshim):
         assert f"Usage: memshim {name} " in answer.out.decode()
 
 
+def test_a_document_is_named_with_or_without_an_option(memory, inside):
+    inside("append", "first", "--doc", "topic.md")
+    for words in (["show"], ["rev"], ["blame"]):
+        assert inside(*words, "topic.md").out == inside(*words, "--doc", "topic.md").out != inside(*words).out
+        assert inside(*words, "topic.md", "MEMORY.md").code == 2
+    assert inside("show", "nothing.md").code == 1
+    assert inside("show", "").code == 1
+
+
 @pytest.mark.parametrize("name", ["a.md", "b.md", "c.md"])
 def test_a_document_that_was_renamed_has_one_log_under_each_of_its_names(memory, inside, name):
     """An append names its document as its writer knew it; all of them are shown under the name that it has now."""
