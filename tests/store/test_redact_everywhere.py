@@ -2,8 +2,10 @@
 
 import json
 import os
+from unittest import mock
 
 import pytest
+import test_redact
 from hypothesis import given
 from hypothesis import strategies as st
 from test_redact import sound, traces
@@ -88,6 +90,19 @@ def test_it_is_gone_from_every_place_in_every_form(store, secret, monkeypatch):
         assert done.texts == 1
     assert sound(store)
     assert incidents.recent(0) == []  # without a time; none is damaged
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_it_is_gone_after_it_was_merged_disputed_folded_and_archived(store, secret, monkeypatch):
+    with mock.patch.multiple(test_redact, SECRET=secret, KEY=secret.encode()):
+        test_redact.hide_everywhere(store, monkeypatch)
+    assert not every_form_is_gone(store.layout.root, secret)
+    store.redact(text=secret)
+    assert every_form_is_gone(store.layout.root, secret)
+    assert sound(store)
+    store.compact()
+    assert every_form_is_gone(store.layout.root, secret)
+    assert store.conflicts()
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=4, max_size=20), st.booleans(), st.booleans())

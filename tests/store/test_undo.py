@@ -45,7 +45,7 @@ STEPS = st.lists(
     max_size=12,
 )
 TOPICS = ("topic.md", "other.md", "third.md")
-EXAMPLES = 400 if os.environ.get("MEMSHIM_STRESS") else 150 if os.environ.get("MEMSHIM_HYPOTHESIS") == "ci" else 25
+EXAMPLES = 400 if os.environ.get("MEMSHIM_STRESS") else 80 if os.environ.get("MEMSHIM_HYPOTHESIS") == "ci" else 25
 
 
 class World:
