@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+KEPT = 160
+"""Of how many texts the lines are kept: of all that one is compared with, and itself."""
 CARRIED = 3
 """How many lines a text must share with a newer revision, and not with the nearest one, for its writer to have seen that."""
 
@@ -22,24 +24,38 @@ def distance(one: bytes, other: bytes) -> tuple[int, int]:
 
     Blank lines do not count, repetitions do; the last line may lack its end without being another line.
     """
+    differing = _differing(one, other)
+    return sum(map(abs, differing.values())), _words_apart(differing)
+
+
+def _differing(one: bytes, other: bytes) -> "dict[bytes, int]":
+    """Returns the lines that do not occur as often in both, with how much oftener they do in the first."""
+    a, b = _counted(one), _counted(other)
+    return {line: a.get(line, 0) - b.get(line, 0) for line, _ in _occurring(one) ^ _occurring(other)}
+
+
+def _words_apart(differing: "dict[bytes, int]") -> int:
     from collections import Counter
 
-    a, b = _counted(one), _counted(other)
-    only: list[dict[bytes, int]] = [{}, {}]
-    for line in {line for line, _ in a.items() ^ b.items()}:
-        more = a.get(line, 0) - b.get(line, 0)
-        only[more < 0][line] = abs(more)
-    lines = sum(only[0].values()) + sum(only[1].values())
-    words = [Counter(word for line, n in side.items() for word in line.split() * n) for side in only]
-    return lines, sum(((words[0] - words[1]) + (words[1] - words[0])).values())
+    words: Counter[bytes] = Counter()
+    for line, more in differing.items():
+        for word in line.split():
+            words[word] += more
+    return sum(map(abs, words.values()))
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=KEPT)
 def _counted(text: bytes) -> "Mapping[bytes, int]":
     """Returns how often each line occurs; kept, because each new text is compared with the same revisions."""
     from collections import Counter
 
     return Counter(line for line in split_lines(text.rstrip(b"\n") + b"\n") if line.strip())
+
+
+@lru_cache(maxsize=KEPT)
+def _occurring(text: bytes) -> "frozenset[tuple[bytes, int]]":
+    """Returns the same as a set, which knows the hashes of what is in it: comparing two is ten times as fast."""
+    return frozenset(_counted(text).items())
 
 
 def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
@@ -49,9 +65,9 @@ def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
     too old a revision keeps both texts, taking too new a one would lose one.
     """
     texts = list(revisions)
-    far = [distance(text, revision) for revision in texts]
-    newer = _carried(text, texts, _nearest(far, sure))
-    return newer if newer is not None else _nearest(far, sure)
+    chosen = _nearest(text, texts, sure)
+    newer = _carried(text, texts, chosen)
+    return newer if newer is not None else chosen
 
 
 def _carried(text: bytes, revisions: "list[bytes]", chosen: int) -> "int | None":
@@ -65,8 +81,12 @@ def _carried(text: bytes, revisions: "list[bytes]", chosen: int) -> "int | None"
     return shared.index(most) if most >= CARRIED and 2 * most > len(own) else None
 
 
-def _nearest(far: "list[tuple[int, int]]", sure: bool) -> int:
-    if sure and (far[0][0] == min(far)[0] or min(far)[0] == 0):
+def _nearest(text: bytes, revisions: "list[bytes]", sure: bool) -> int:
+    differing = [_differing(text, revision) for revision in revisions]
+    lines = [sum(map(abs, one.values())) for one in differing]
+    least = min(lines)
+    if sure and least in (lines[0], 0):
         return 0  # as near as any, or (blank lines aside) an older revision itself: a revert, which deletes on purpose
-    equal = [n for n, one in enumerate(far) if one == min(far)]
+    words = {n: _words_apart(one) for n, one in enumerate(differing) if lines[n] == least}
+    equal = [n for n, apart in words.items() if apart == min(words.values())]
     return equal[0] if sure or len(equal) == 1 or equal[0] > 0 else equal[1]
