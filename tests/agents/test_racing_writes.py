@@ -67,9 +67,10 @@ def test_nothing_is_lost(guarded_home: Path, seed: int, ways: str, run_memshim: 
     path = guarded_home / ".local/state/memshim/incidents"
     noted = [json.loads(line)["what"] for line in path.read_text().splitlines()] if path.exists() else []
     run_memshim("check", "--store", memory, check=True)
-    assert set(noted) <= {"hook ended itself"}
+    # Where the store's lock was not free in time, the event waited in the inbox and is taken in by now.
+    assert set(noted) <= {"hook ended itself", "event not taken in"}
     lost = wanted - found
-    if noted:  # after 3 s; where one had not even begun by then, its call is known to nobody
+    if "hook ended itself" in noted:  # after 3 s; where one had not even begun by then, its call is known to nobody
         pytest.skip(
             f"This machine was too slow for the hooks: {len(noted)} ended themselves, {lost.total()} lines lost."
         )
