@@ -1,4 +1,4 @@
-"""The program's door: looks at the first argument, so that `append` leaves before click (four times its cost) is imported."""
+"""The program's door: looks at the first argument, so that `append` leaves before what it does not need is imported."""
 
 import os
 import sys
