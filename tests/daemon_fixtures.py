@@ -48,5 +48,10 @@ def start_daemon(daemon_allowed: None) -> Iterator[Callable[..., subprocess.Pope
 def daemon(watched: Path, start_daemon: Callable[..., "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
     """A running daemon that watches the store."""
     process = start_daemon()
-    assert until(lambda: (lifecycle.status() or {}).get("stores") == [{"store": str(watched), "polled": ""}])
+    assert until(lambda: _watches(watched))
     return process
+
+
+def _watches(store: Path) -> bool:
+    found = (lifecycle.status() or {}).get("stores", [])
+    return [(one["store"], one["polled"], one["busy"]) for one in found] == [(str(store), "", False)]

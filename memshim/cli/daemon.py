@@ -62,7 +62,8 @@ def status(as_json: bool) -> int:
     say(f"The daemon runs, as process {found['pid']}, version {found['version']}, since {since}.")
     say(f"  Socket {found['socket'] or 'none'}, {found['connections']} connections; log {lifecycle.log_file()}")
     for store in found["stores"]:
-        say(f"  {store['store']}" + (f": looked at every second ({store['polled']})" if store["polled"] else ""))
+        polled = f": looked at every second ({store['polled']})" if store["polled"] else ""
+        say(f"  {store['store']}{polled}" + (", at work" if store["busy"] else ""))
     return 0
 
 

@@ -5,6 +5,11 @@ import time
 from collections import deque
 
 from memshim.disk import files
+from memshim.disk.layout import is_document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memshim.disk.layout import Layout
 
 MAX_OPEN = 400
 """How many are held open at most, over all folders; beyond it the oldest of that folder is let go, which is reported."""
@@ -67,3 +72,17 @@ class Versions:
         """Lets everything go."""
         for version in self.take():
             version.close()
+
+
+def signature(layout: "Layout") -> "dict[str, tuple[int, ...]]":
+    """Returns what tells, at the price of a look at each document, whether something was written there."""
+    found: dict[str, tuple[int, ...]] = {}
+    try:
+        with os.scandir(layout.root) as items:
+            for item in items:
+                if is_document(item.name):
+                    status = item.stat(follow_symlinks=False)
+                    found[item.name] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    except OSError:
+        return {}
+    return found

@@ -12,7 +12,7 @@ import time
 from memshim.agents import door, inbox
 from memshim.daemon import events
 from memshim.daemon.ears import LOST
-from memshim.daemon.versions import Version, Versions
+from memshim.daemon.versions import Version, Versions, signature
 from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, is_document, state_home
 from memshim.errors import LockTimeout, MemshimError
@@ -47,6 +47,7 @@ class Watched:
         self.versions = Versions()
         self.identity = (0, 0)
         self.polled = "not watched yet"  # why no events come
+        self.at_work = False
         self.since = 0.0  # since when something is to be done (monotonic), 0: nothing
         self.last = 0.0  # when the last event came
         self.looked = 0.0
@@ -54,6 +55,10 @@ class Watched:
         self.failed = 0
         self.not_before = 0.0
         self.compact_at = 0.0
+
+    def busy(self) -> bool:
+        """Tells whether something happened there that is not taken in yet."""
+        return bool(self.at_work or self.since or self.versions.ready)
 
     def due(self) -> float:
         """Returns when it is to be worked on (monotonic)."""
@@ -102,9 +107,12 @@ class Watcher:
             self._wake.notify_all()
 
     def status(self) -> "list[dict[str, object]]":
-        """Returns each store's folder, and why it is polled ("" where it is not)."""
+        """Returns each store's folder, why it is polled ("" where it is not), and whether anything is to be taken in."""
         with self._wake:
-            return [{"store": root, "polled": store.polled} for root, store in sorted(self._stores.items())]
+            return [
+                {"store": root, "polled": store.polled, "busy": store.busy()}
+                for root, store in sorted(self._stores.items())
+            ]
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class Watcher:
             dropped, store.versions.dropped = store.versions.dropped, 0
         if dropped:
             incidents.report("versions not kept, because too many came at once", store=root, count=dropped)
-        if store.since or _signature(store.layout) != store.signature:
+        if store.since or signature(store.layout) != store.signature:
             self._take_turn(store)
         elif store.compact_at and time.monotonic() >= store.compact_at:
             store.compact_at = 0.0
@@ -235,8 +243,9 @@ class Watcher:
 
     def _take_turn(self, store: Watched) -> None:
         with self._wake:
-            store.since = 0.0
+            store.since, store.at_work = 0.0, True
         self._guarded(store, lambda: self._turn(store))
+        store.at_work = False
 
     def _guarded(self, store: Watched, work: "Callable[[], object]") -> None:
         """Does work on a store; what fails is tried again, later and later."""
@@ -262,7 +271,7 @@ class Watcher:
             publish.publish_all(turn)
             if len(turn.memory.new) > 256:
                 compact.save(turn)
-            store.signature = _signature(store.layout)
+            store.signature = signature(store.layout)
             changed = entries != len(turn.memory.new) or before != {
                 doc: _published(turn, doc) for doc in turn.documents()
             }
@@ -312,17 +321,3 @@ def _take_version(turn: "Turn", version: Version, later: bool) -> None:
                 adopt.adopt_text(turn, doc, data, written)
                 turn.standing[doc] = data
     version.close()
-
-
-def _signature(layout: Layout) -> "dict[str, tuple[int, ...]]":
-    """Returns what tells, at the price of a look at each document, whether something was written there."""
-    found: dict[str, tuple[int, ...]] = {}
-    try:
-        with os.scandir(layout.root) as items:
-            for item in items:
-                if is_document(item.name):
-                    status = item.stat(follow_symlinks=False)
-                    found[item.name] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    except OSError:
-        return {}
-    return found

@@ -103,7 +103,7 @@ def test_a_new_store_is_watched_without_a_word(watcher, tmp_path):
     other.mkdir()
     (other / "MEMORY.md").write_bytes(START)
     Store.open(other).init()
-    assert until(lambda: {"store": str(other), "polled": ""} in watcher.status())
+    assert until(lambda: (str(other), "") in [(s["store"], s["polled"]) for s in watcher.status()])
     renamed(other / "MEMORY.md", START + b"- mine\n")
     assert until(lambda: adopted(other))
 
