@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 WORKERS = 12
 """Hooks may wait for each other's leases; a thread that waits costs next to nothing."""
+QUICK_BYTES = 256 * 1024
+"""A hook's event of at most this size is kept in the server's thread: handing it on takes longer."""
 PUBLISH_S = 5.0
 
 
@@ -89,7 +91,10 @@ class Desk:
         elif request.kind == "append":
             self.appends.put(request, answer)
         elif request.kind == "hook":
-            self._jobs.put(lambda: self._guarded(request, [answer], lambda: self._hook(request, answer)))
+            if len(request.payload) <= QUICK_BYTES:
+                self._guarded(request, [answer], lambda: self._hook(request, answer))
+            else:
+                self._jobs.put(lambda: self._guarded(request, [answer], lambda: self._hook(request, answer)))
         else:
             answer(f"There is no kind of request {request.kind!r}.".encode(), False)
         return False
@@ -135,7 +140,7 @@ class Desk:
             answer(why, False)
 
     def _hook(self, request: "Request", answer: "Answer") -> None:
-        """Takes a hook's event in, after those of the same agent that came before it.
+        """Keeps a hook's event, and has it taken in after those of the same agent that came before it.
 
         An agent whose tool has changed a file goes on as soon as the event is kept; what it should be told of it is said
         with its next answer, that for the whole round of calls at the latest.
@@ -145,25 +150,30 @@ class Desk:
                 raise Refusal(f"This daemon has another {name}.")
         visit = door.Visit(request.payload, request.fields, inbox.keep(request.payload))
         if visit.may_wait_for_others:  # so nobody waits behind it
-            answer(visit.take(), True)
+            self._jobs.put(lambda: answer(visit.take(), True))
             return
         first = visit.can_be_answered_first
+        if first:
+            answer(b"", True)
         with self._lock:
             lane = self._lanes.setdefault(visit.agent, deque())
             lane.append((visit, None if first else answer))
-            mine = len(lane) == 1
-        if first:
-            answer(b"", True)
-        while mine:  # else whoever is at this agent's earlier events does it
-            visit, waiting = lane[0]
-            said = visit.take(answered=waiting is None)
-            if waiting is not None:
-                waiting(said, True)
+            if len(lane) == 1:  # else whoever is at this agent's earlier events goes on with it
+                self._jobs.put(lambda: self._take_in(visit.agent))
+
+    def _take_in(self, agent: str) -> None:
+        """Takes in what an agent's hooks have told, one event after another, until there is no more."""
+        with self._lock:
+            lane = self._lanes[agent]
+        while lane:
+            visit, answer = lane[0]
+            said = visit.take(answered=answer is None)
+            if answer is not None:
+                answer(said, True)
             with self._lock:
                 lane.popleft()
-                mine = bool(lane)
-                if not mine:
-                    del self._lanes[visit.agent]
+                if not lane:
+                    del self._lanes[agent]
 
     def _publish(self, request: "Request", answers: "list[Answer]") -> None:
         folder = request.fields.get("store", "")
