@@ -54,7 +54,7 @@ class Appends:
         self._queue: queue.SimpleQueue[tuple[Request, Answer] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="appends")
         self._journals: dict[str, tuple[Journal, float]] = {}
-        self._sizes = (1, 1)  # of the last two batches
+        self._lately: tuple[set[str], set[str]] = (set(), set())  # who was in the last two batches
         self._took = 0.0  # how long the last sync took
 
     def start(self) -> None:
@@ -75,7 +75,7 @@ class Appends:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             batch, last = self._gather(first)
-            self._sizes = (self._sizes[1], len(batch))
+            self._lately = (self._lately[1], {_who(request) for request, _ in batch})
             stores: dict[str, list[tuple[Request, Answer]]] = {}
             for request, answer in batch:
                 stores.setdefault(request.fields.get("store", ""), []).append((request, answer))
@@ -90,7 +90,7 @@ class Appends:
         Where several came in the last two batches they will again, a moment apart: who has been answered asks anew.
         """
         batch = [first]
-        expected = sum(self._sizes) if max(self._sizes) > 1 else 1
+        expected = len(self._lately[0] | self._lately[1])
         until = time.monotonic() + min(GATHER_S, self._took / 2)
         while True:
             try:
@@ -143,6 +143,10 @@ class Appends:
             known = (Journal(layout, JOURNAL, replica), now)
         self._journals[layout.root] = (known[0], now)
         return known[0]
+
+
+def _who(request: "Request") -> str:
+    return request.fields.get("agent", "")
 
 
 def _row(request: "Request") -> "Row":

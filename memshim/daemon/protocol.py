@@ -101,8 +101,7 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
     `ended` says that the client has ended its half, so that no more will come.
     """
     end = data.find(b"\n\n", 0, MAX_HEAD)
-    start = bytes(data[:8])
-    if not b"memshim ".startswith(start[:8]) and start[:8] != b"memshim ":
+    if not b"memshim ".startswith(bytes(data[:8])):
         raise BadFrame("that is no request")
     if end < 0:
         if ended or len(data) >= MAX_HEAD:
@@ -127,8 +126,7 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
         if ended:
             raise BadFrame("the request was cut short")
         return None
-    pairs = (line.partition("=") for line in rest)
-    return Request(words[2], {name: value for name, equals, value in pairs if equals}, payload)
+    return Request(words[2], dict(line.split("=", 1) for line in rest if "=" in line), payload)
 
 
 def encode_answer(payload: bytes, ok: bool = True) -> bytes:
