@@ -158,8 +158,10 @@ class Desk:
         with self._lock:
             lane = self._lanes.setdefault(visit.agent, deque())
             lane.append((visit, None if first else answer))
-            if len(lane) == 1:  # else whoever is at this agent's earlier events goes on with it
-                self._jobs.put(lambda: self._take_in(visit.agent))
+            begin = len(lane) == 1  # else whoever is at this agent's earlier events goes on with it
+        if begin:
+            assert self.server is not None
+            self.server.call(lambda: self._jobs.put(lambda: self._take_in(visit.agent)))  # when the answer has gone
 
     def _take_in(self, agent: str) -> None:
         """Takes in what an agent's hooks have told, one event after another, until there is no more."""

@@ -128,7 +128,7 @@ class Server:
 
     def broadcast(self, line: bytes) -> None:
         """Sends a line to every subscriber, from any thread; who does not read loses the connection, and nobody waits."""
-        self._call(lambda: self._broadcast(line + b"\n"))
+        self.call(lambda: self._broadcast(line + b"\n"))
 
     def subscribers(self) -> int:
         """Returns how many connections are subscriptions."""
@@ -138,13 +138,14 @@ class Server:
         """Returns how many connections there are."""
         return len(self._peers)
 
-    # -- the thread of `run` ------------------------------------------------------------------------------------
-
-    def _call(self, what: "Callable[[], None]") -> None:
+    def call(self, what: "Callable[[], None]") -> None:
+        """Calls something in its own thread, after all that it was asked before; from any thread."""
         self._calls.append(what)
         if not self._woken:
             self._woken = True
             self._wake()
+
+    # -- the thread of `run` ------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -217,7 +218,7 @@ class Server:
         peer.ended = peer.ended or request.fields.get("more") != "1"
 
         def answer(payload: bytes, ok: bool) -> None:
-            self._call(lambda: self._answer(peer, payload, ok))
+            self.call(lambda: self._answer(peer, payload, ok))
 
         if self._handle(request, answer):
             peer.subscribed = True
