@@ -88,7 +88,7 @@ def _place(view: View, items: list[Item], tag: str, ops: "list[Op]") -> list[Sta
         if piece is None or not piece.ids:
             ops.append(_add(view.doc, run, stem, titles, suffixes))
         elif not items[n].kept:
-            text = _without(items[n].text, suffixes)
+            text = _without(items[n], suffixes)
             ops.append(_replace(view.doc, piece.ids, piece.slots[0], at, items[n].kind, text))
             if _twin(run, titles):
                 ops[-1]["apart"] = True
@@ -145,7 +145,7 @@ def _fixed(items: list[Item]) -> "list[str | None]":
 
 
 def _add(doc: str, run: list[Item], stem: str, titles: "set[tuple[int, str]]", suffixes: list[bytes]) -> "Op":
-    texts = [_without(i.text, suffixes) for i in run]
+    texts = [_without(i, suffixes) for i in run]
     op: Op = {"op": "add", "doc": doc, "at": stem, "kinds": "".join(CODES[i.kind] for i in run), "blocks": texts}
     if _twin(run, titles):
         op["apart"] = True  # its writer saw the other one: two headings on purpose
@@ -170,11 +170,15 @@ def _twin(run: list[Item], titles: "set[tuple[int, str]]") -> bool:
     return False
 
 
-def _without(text: bytes, suffixes: list[bytes]) -> bytes:
-    """Returns a block without the note on its first line that marks an open conflict: that is not the writer's text."""
+def _without(item: Item, suffixes: list[bytes]) -> bytes:
+    """Returns a block without the notes that mark an open conflict: they are not the writer's text.
+
+    One stands on a block's first line; the second of two clashing paragraphs may have become a part of the first.
+    """
+    lines = markdown.split_lines(item.text) if item.kind == "paragraph" and suffixes else [item.text]
     for suffix in suffixes:
-        text = strip_suffix(text, suffix)
-    return text
+        lines = [strip_suffix(line, suffix) for line in lines]
+    return b"".join(lines)
 
 
 def _replace(doc: str, targets: list[str], slot: str, at: str, kind: str, text: bytes) -> "Op":

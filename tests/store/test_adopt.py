@@ -179,6 +179,25 @@ def test_text_that_was_published_outlives_a_journal_that_is_cut_at_a_record(stor
     assert store.check()[1] == []
 
 
+def test_of_two_clashing_paragraphs_that_became_one_no_mark_is_left(store, store_dir, later):
+    """Without a blank line between them they are one paragraph to whoever takes the first one's mark away."""
+    path = store_dir / "MEMORY.md"
+    path.write_bytes(START + b"\nProse a.\nProse b.\n")
+    store.publish()
+    store.edit("Prose a.", "Prose a. by ann")
+    path.write_bytes(START + b"\nProse a. by hand\nProse b.\n")
+    store.publish()
+    (one,) = store.conflicts()
+    shown = path.read_bytes()
+    assert shown.count(b"(conflict ") == 2
+    later(adopt.SETTLED_S + 1)
+    path.write_bytes(shown.replace(f" (conflict {one.label}, ann)".encode(), b"", 1))
+    store.publish()
+    assert path.read_bytes() == START + b"\nProse a. by ann\nProse b.\nProse a. by hand\nProse b.\n"
+    assert store.conflicts() == []
+    assert store.check()[1] == []
+
+
 def test_an_edit_beside_a_deletion_that_took_the_blank_line_too_is_listed_as_a_clash(store, store_dir):
     path = store_dir / "MEMORY.md"
     store.write(b"- keep\n\n- use pip now\n\nx\n")
