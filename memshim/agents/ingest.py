@@ -72,11 +72,10 @@ def journal_name(layout: Layout, writer: Writer) -> str:
     return name
 
 
-def make(place: Place, before: bytes | None) -> bool:
-    """Makes a store of the folder where it is none, with the document as it was `before`; tells whether it did."""
-    if place.layout.is_store() or not os.path.isdir(place.layout.root):
-        return False
-    return create.create(place.layout, {place.name: before})
+def make(place: Place, before: bytes | None) -> None:
+    """Makes a store of the folder where it is none, with the document as it was `before`."""
+    if not place.layout.is_store() and os.path.isdir(place.layout.root):
+        create.create(place.layout, {place.name: before})
 
 
 # --- what was shown -----------------------------------------------------------------------------------------
@@ -171,8 +170,7 @@ def refused(place: Place, event: Refused) -> list[str]:
 
     Where no known text holds what it wanted to replace, nothing is done: the product has told the agent.
     """
-    if not place.layout.is_store():
-        make(place, place.read())
+    make(place, place.read())
     store = place.store(event.writer)
     with store.turn(take_in=False) as turn:
         adopt.adopt_all(turn)

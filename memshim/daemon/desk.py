@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
+from functools import partial
 
 from memshim import __version__
 from memshim.agents import door, inbox
@@ -91,10 +92,11 @@ class Desk:
         elif request.kind == "append":
             self.appends.put(request, answer)
         elif request.kind == "hook":
+            job = partial(self._guarded, request, [answer], partial(self._hook, request, answer))
             if len(request.payload) <= QUICK_BYTES:
-                self._guarded(request, [answer], lambda: self._hook(request, answer))
+                job()
             else:
-                self._jobs.put(lambda: self._guarded(request, [answer], lambda: self._hook(request, answer)))
+                self._jobs.put(job)
         else:
             answer(f"There is no kind of request {request.kind!r}.".encode(), False)
         return False
