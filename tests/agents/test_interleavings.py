@@ -136,6 +136,19 @@ def play(home: Path, tools: list[str], order: Sequence[int], inside: random.Rand
     return Counter((memory / "MEMORY.md").read_text().splitlines())
 
 
+def two_that_wrote(home: Path, tools: Sequence[str]) -> list[Caller]:
+    """Two callers who wrote over each other in a fresh memory, and whose hooks have not told of it yet."""
+    memory = places(home)["<MEM>"]
+    shutil.rmtree(memory.parent, ignore_errors=True)
+    memory.mkdir(parents=True)
+    (memory / "MEMORY.md").write_text(START)
+    callers = [Caller(home, "ab"[n], tool) for n, tool in enumerate(tools)]
+    for step in STEPS[:-1]:
+        for caller in callers:
+            getattr(caller, step)()
+    return callers
+
+
 def wanted(calls: Sequence[int]) -> Counter[str]:
     lines = [f"- {n} by {name}" for name, count in zip("abcdef", calls, strict=False) for n in range(count)]
     return Counter([*START.splitlines(), *lines])
@@ -153,16 +166,10 @@ def test_orders_of_two_calls(guarded_home: Path, tools: list[str], seed: int) ->
 @pytest.mark.parametrize("tools", [["Edit", "Edit"], ["Edit", "Write"], ["Write", "Edit"]], ids="-".join)
 def test_a_write_that_another_followed_at_once(guarded_home: Path, tools: list[str], told_first: int) -> None:
     """The client says that the first has failed; seen on the real client, eight at once."""
-    memory = places(guarded_home)["<MEM>"]
-    memory.mkdir(parents=True)
-    (memory / "MEMORY.md").write_text(START)
-    first, second = (Caller(guarded_home, "ab"[n], tool) for n, tool in enumerate(tools))
-    for step in ("pre", "read", "rename"):
-        getattr(first, step)()
-        getattr(second, step)()
+    first, second = two_that_wrote(guarded_home, tools)
     for end in [first.fail, second.post] if told_first == 0 else [second.post, first.fail]:
         end()
-    assert Counter((memory / "MEMORY.md").read_text().splitlines()) == wanted([1, 1])
+    assert Counter(first.mem.read_text().splitlines()) == wanted([1, 1])
 
 
 MANY = pytest.mark.parametrize("tools", [["Edit"] * 3, ["Write"] * 3, ["Edit", "Write", "Edit", "Write"]], ids="-".join)

@@ -4,7 +4,6 @@ The event is the only copy: before the hook ran, somebody who had not seen the l
 """
 
 import os
-import shutil
 import sys
 import time
 from collections import Counter
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import places
-from test_interleavings import START, Caller, wanted
+from test_interleavings import two_that_wrote, wanted
 
 STEPS = ("os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate")
 
@@ -42,24 +40,17 @@ def stopped_at(step: int, hook: Any) -> bool:
 
 @pytest.mark.parametrize("tools", [["Edit", "Edit"], ["Write", "Edit"]], ids="-".join)
 def test_it_is_caught_up(guarded_home: Path, tools: list[str]) -> None:
-    memory = places(guarded_home)["<MEM>"]
     inbox = guarded_home / ".local/state/memshim/inbox"
     kept_from = 0
     for step in range(1, 200):
-        shutil.rmtree(memory.parent, ignore_errors=True)
-        memory.mkdir(parents=True)
-        (memory / "MEMORY.md").write_text(START)
-        first, second = (Caller(guarded_home, "ab"[n], tool) for n, tool in enumerate(tools))
-        for part in ("pre", "read", "rename"):
-            getattr(first, part)()
-            getattr(second, part)()
+        first, second = two_that_wrote(guarded_home, tools)
         if not stopped_at(step, first.post):
             break
         for path in inbox.glob("*-????????"):  # no hook lives so long: this one is gone
             kept_from = kept_from or step
             os.utime(path, (time.time() - 60,) * 2)
         second.post()
-        found = Counter((memory / "MEMORY.md").read_text().splitlines())
+        found = Counter(first.mem.read_text().splitlines())
         # Killed before its first step was done, it had not begun: nobody knows of the call.
         assert found == wanted([1, 1] if kept_from else [0, 1]), (step, found)
     else:

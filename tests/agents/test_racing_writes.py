@@ -67,12 +67,12 @@ def test_nothing_is_lost(guarded_home: Path, seed: int, ways: str, run_memshim: 
     path = guarded_home / ".local/state/memshim/incidents"
     noted = [json.loads(line)["what"] for line in path.read_text().splitlines()] if path.exists() else []
     run_memshim("check", "--store", memory, check=True)
-    # Where the store's lock was not free in time, the event waited in the inbox and is taken in by now.
+    # An edit's or a write's event waited in the inbox then, and is taken in by now; a command's outcome is not kept.
     assert set(noted) <= {"hook ended itself", "event not taken in"}
     lost = wanted - found
-    if "hook ended itself" in noted:  # after 3 s; where one had not even begun by then, its call is known to nobody
+    if noted and "echo" in ways:
         pytest.skip(
-            f"This machine was too slow for the hooks: {len(noted)} ended themselves, {lost.total()} lines lost."
+            f"This machine was too slow for the hooks of commands: {len(noted)} gave up, {lost.total()} lines lost."
         )
     # That nothing stands there twice is asked where the order of the steps is known: test_interleavings.py.
     assert lost == Counter(), f"{refused} refused"

@@ -60,17 +60,17 @@ def test_paths_are_found_however_they_are_written(tmp_path: Path) -> None:
         "M=/m/one/MEMORY.md; echo a >>~/two/MEMORY.md; cat \"$HOME/three/MEMORY.md\" '${HOME}/four' "
         "$CLAUDE_CONFIG_DIR/five/x.md && cd ../six; python3 -c \"open('/m/seven/MEMORY.md','w')\" topic.md"
     )
-    found = set(paths(command, "/work/here", environ))
+    found = set(paths(command, "/srv/here", environ))
     assert found >= {
-        "/work/here",
+        "/srv/here",
         "/m/one/MEMORY.md",
         "/home/x/two/MEMORY.md",
         "/home/x/three/MEMORY.md",
         "/home/x/four",
         "/cfg/five/x.md",
-        "/work/six",
+        "/srv/six",
         "/m/seven/MEMORY.md",
-        "/work/here/topic.md",
+        "/srv/here/topic.md",
     }
 
 

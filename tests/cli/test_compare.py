@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from memshim import Store
 from memshim.cli.diff import coloured, unified
@@ -21,6 +22,12 @@ START = b"# M\n\n- one\n- two\n- three\n"
 LINES = st.lists(st.sampled_from((b"- a\n", b"- b\n", b"\n", b"- c", b"- d\r\n", b"- \xff\n")), max_size=12).map(
     b"".join
 )
+
+
+def tick():
+    """Waits for the clock's next millisecond."""
+    now = now_ms()
+    assert until(lambda: now_ms() > now)
 
 
 def text(inside, *words):
@@ -55,7 +62,7 @@ def test_without_a_revision_against_the_disk_and_nothing_is_taken_in(memory, ins
 
 def test_since_a_session_and_since_a_time(memory, inside):
     inside("append", "before all", "--session", "s-one")
-    time.sleep(0.002)  # two sessions in one millisecond have no order
+    tick()  # two sessions in one millisecond have no order
     inside("append", "by the second", "--session", "s-two")
     inside("append", "by the third", "--session", "s-three")
     shown = text(inside, "diff", "--since-session", "s-two")
@@ -69,9 +76,9 @@ def test_since_a_session_and_since_a_time(memory, inside):
 
 
 def test_what_it_said_at_a_time(memory, inside):
-    time.sleep(0.002)
+    tick()
     middle = now_ms()
-    time.sleep(0.002)
+    tick()
     inside("edit", "--old", "- two", "--new", "- TWO")
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(middle / 1000 + 1))
     assert b"TWO" in inside("show", "--at", at).out
@@ -85,9 +92,9 @@ def test_what_it_said_at_a_time(memory, inside):
 
 def test_what_it_said_when_the_revision_is_no_longer_kept(memory, inside):
     inside("append", "kept in the entries")
-    time.sleep(0.002)
+    tick()
     middle = now_ms()
-    time.sleep(0.002)
+    tick()
     inside("append", "later")
     reading = Store.open(memory).memory()
     from memshim.store.earlier import text_at
