@@ -269,6 +269,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # Not `item.keywords`: it holds the names of folders too, and a checkout may be called "real".
             if not wanted and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"runs only with MEMSHIM_{name.upper()}=1"))
+    items.sort(key=lambda item: item.path.name != "test_install_sh.py")  # last, its longest test would run alone
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Bad days: killed in the middle of a race, stopped and woken, hundreds of stores, a clock that jumps."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -66,8 +67,16 @@ def test_stopped_for_a_while_and_woken_it_takes_in_what_happened_meanwhile(daemo
     assert until(lambda: {b"- three", b"- mine"} <= set(lines(watched)))
 
 
-def _children(pid, thread):
-    return Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+def _children(pid):
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [child for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def _handles(pid):
+    """What a process has open; it opens and closes files while we look."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(fd)
 
 
 def test_hundreds_of_stores_take_one_instance_and_each_is_heard(watched, start_daemon, tmp_path):
@@ -78,10 +87,8 @@ def test_hundreds_of_stores_take_one_instance_and_each_is_heard(watched, start_d
         registered.write_text(f"{folder}\n")
     process = start_daemon()
     assert until(lambda: len((lifecycle.status() or {}).get("stores", [])) == 121, 60)
-    pids = [str(process.pid)]
-    pids += [c for t in os.listdir(f"/proc/{process.pid}/task") for c in _children(process.pid, t)]
-    handles = [os.readlink(f"/proc/{pid}/fd/{fd}") for pid in set(pids) for fd in os.listdir(f"/proc/{pid}/fd")]
-    assert sum("inotify" in handle for handle in handles) == 1
+    pids = {str(process.pid), *_children(process.pid)}
+    assert sum("inotify" in handle for pid in pids for handle in _handles(pid)) == 1
     renamed(tmp_path / "s77" / "MEMORY.md", START + b"- mine\n")
     assert until(lambda: (tmp_path / "s77" / ".memshim" / "journals" / "external.log").exists())
 
