@@ -93,7 +93,8 @@ def fish(script, line, wanted):
 
 def zsh(script, line, wanted):
     """What a zsh on a terminal shows after a line and the tabulator key, until it is what is wanted."""
-    setup = f"PS1=; stty cols 160; autoload -U compinit; compinit -u -D; source {script}"
+    # Two ids may begin with the same letter: zsh would put that letter in, and show what there is at the second key.
+    setup = f"PS1=; stty cols 160; setopt no_list_ambiguous; autoload -U compinit; compinit -u -D; source {script}"
     setup += "; zle-line-init() { print -n rea''dy }; zle -N zle-line-init\n"
     terminal, theirs = pty.openpty()
     with subprocess.Popen(
