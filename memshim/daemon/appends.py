@@ -5,7 +5,6 @@ write and one sync.  Each record still names its own agent.
 """
 
 import os
-import queue
 import threading
 import time
 
@@ -51,9 +50,12 @@ class Appends:
 
     def __init__(self, changed: "Callable[[str], None]") -> None:
         self._changed = changed
-        self._queue: queue.SimpleQueue[tuple[Request, Answer] | None] = queue.SimpleQueue()
+        self._arrived = threading.Condition()
+        self._waiting: list[tuple[Request, Answer]] = []
+        self._enough = 1  # for how many that wait the thread is woken
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="appends")
-        self._journals: dict[str, tuple[Journal, float]] = {}
+        self._journals: dict[str, Opened] = {}
         self._lately: tuple[set[str], set[str]] = (set(), set())  # who was in the last two batches
         self._took = 0.0  # how long the last sync took
 
@@ -63,50 +65,49 @@ class Appends:
 
     def stop(self) -> None:
         """Ends the thread when everything that was asked is durable and answered."""
-        self._queue.put(None)
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify()
         self._thread.join()
-        for journal, _ in self._journals.values():
-            journal.close()
+        for opened in self._journals.values():
+            opened.journal.close()
 
     def put(self, request: "Request", answer: "Answer") -> None:
         """Queues one append; `answer` is called with the entry's id when it is durable."""
-        self._queue.put((request, answer))
+        with self._arrived:
+            self._waiting.append((request, answer))
+            if len(self._waiting) >= self._enough:
+                self._arrived.notify()
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, last = self._gather(first)
+        while batch := self._gather():
             self._lately = (self._lately[1], {_who(request) for request, _ in batch})
             stores: dict[str, list[tuple[Request, Answer]]] = {}
             for request, answer in batch:
                 stores.setdefault(request.fields.get("store", ""), []).append((request, answer))
             for folder, wanted in stores.items():
                 self._append(folder, wanted)
-            if last:
-                return
 
-    def _gather(self, first: "tuple[Request, Answer]") -> "tuple[list[tuple[Request, Answer]], bool]":
-        """Returns what waits by now, and whether to end then.
+    def _gather(self) -> "list[tuple[Request, Answer]]":
+        """Waits for appends and returns those that wait by then; none when it is to end.
 
         Where several came in the last two batches they will again, a moment apart: who has been answered asks anew.
         """
-        batch = [first]
-        expected = len(self._lately[0] | self._lately[1])
-        until = time.monotonic() + min(GATHER_S, self._took / 2)
-        while True:
-            try:
-                wait = until - time.monotonic() if len(batch) < expected else 0
-                following = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
-            if following is None:
-                return batch, True
-            batch.append(following)
+        with self._arrived:
+            self._wait_for(1, None)
+            self._wait_for(len(self._lately[0] | self._lately[1]), min(GATHER_S, self._took / 2))
+            batch, self._waiting = self._waiting, []
+        return batch
+
+    def _wait_for(self, enough: int, seconds: "float | None") -> None:
+        self._enough = enough
+        self._arrived.wait_for(lambda: len(self._waiting) >= enough or self._stopping, seconds)
 
     def _append(self, folder: str, wanted: "list[tuple[Request, Answer]]") -> None:
         rows: list[Row] = []
         waiting: list[Answer] = []
         try:
-            layout = own_store(folder)
+            journal = self._journal(folder)
             for request, answer in wanted:
                 try:
                     rows.append(_row(request))
@@ -116,7 +117,7 @@ class Appends:
             if not rows:
                 return
             begin = time.monotonic()
-            done = self._journal(layout).put_all(rows)
+            done = journal.put_all(rows)
             self._took = time.monotonic() - begin
         except (MemshimError, Refusal, OSError) as error:
             for answer in waiting or [answer for _, answer in wanted]:
@@ -129,20 +130,49 @@ class Appends:
             return
         for answer, (_, id_) in zip(waiting, done, strict=True):
             answer(id_.encode(), True)
-        self._changed(layout.root)
+        self._changed(journal.layout.root)
 
-    def _journal(self, layout: Layout) -> Journal:
-        """Returns the store's journal, open; one of a store that was copied or made anew is not the same one."""
-        now, replica = time.monotonic(), identity.replica(layout)
-        for root in [root for root, (_, used) in self._journals.items() if used < now - KEPT_S]:
-            self._journals.pop(root)[0].close()
-        known = self._journals.get(layout.root)
-        if known is None or known[0].replica != replica:
-            if known is not None:
-                known[0].close()
-            known = (Journal(layout, JOURNAL, replica), now)
-        self._journals[layout.root] = (known[0], now)
-        return known[0]
+    def _journal(self, folder: str) -> Journal:
+        """Returns the journal in a store of this user, open.  Raises Refusal and what opening a store raises.
+
+        The store is looked at anew only when something was made, replaced or removed in its folder of ours.
+        """
+        now = time.monotonic()
+        for name in [name for name, opened in self._journals.items() if opened.used < now - KEPT_S]:
+            self._journals.pop(name).journal.close()
+        known = self._journals.get(folder)
+        if known is None or known.mark != _mark(known.journal.layout):
+            mark = _mark(Layout(folder))  # before it is looked at
+            layout = own_store(folder)
+            replica = identity.replica(layout)
+            if known is not None and known.journal.replica == replica:
+                known.mark = mark
+            else:
+                if known is not None:
+                    known.journal.close()
+                known = self._journals[folder] = Opened(Journal(layout, JOURNAL, replica), mark)
+        known.used = now
+        return known.journal
+
+
+class Opened:
+    """Is a journal that is kept open, and how the folder of its store looked then."""
+
+    __slots__ = ("journal", "mark", "used")
+
+    def __init__(self, journal: Journal, mark: "tuple[int, ...]") -> None:
+        self.journal = journal
+        self.mark = mark
+        self.used = 0.0
+
+
+def _mark(layout: Layout) -> "tuple[int, ...]":
+    """Returns what differs when another folder stands in the place of ours, or other files stand in it; () where none does."""
+    try:
+        here = os.lstat(layout.state)
+    except OSError:
+        return ()
+    return here.st_dev, here.st_ino, here.st_mtime_ns, here.st_ctime_ns
 
 
 def _who(request: "Request") -> str:

@@ -126,7 +126,12 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
         if ended:
             raise BadFrame("the request was cut short")
         return None
-    return Request(words[2], dict(line.split("=", 1) for line in rest if "=" in line), payload)
+    fields = {}
+    for line in rest:
+        name, sign, value = line.partition("=")
+        if sign:
+            fields[name] = value
+    return Request(words[2], fields, payload)
 
 
 def encode_answer(payload: bytes, ok: bool = True) -> bytes:

@@ -39,7 +39,7 @@ class Peer:
         self.listening = 0  # what the selector was asked for
         self.inbox = bytearray()
         self.outbox = bytearray()
-        self.until: float | None = time.monotonic() + FRAME_S
+        self.until: float | None = None  # when it is late
         self.busy = False  # a request is being worked on
         self.ended = False  # the client has ended its half
         self.subscribed = False
@@ -65,6 +65,7 @@ class Server:
         os.set_blocking(self._wake_w, False)
         self._selector.register(self._wake_r, selectors.EVENT_READ)
         self._peers: set[Peer] = set()
+        self._late_at: float | None = None  # when the first of them may be late; none is before that
         self._listener: socket.socket | None = None
         self._stopping = False
         self.path = ""
@@ -96,11 +97,10 @@ class Server:
         """Serves until `stop`."""
         wait = self._idle()
         while not self._stopping:
-            now = time.monotonic()
-            times = [peer.until for peer in self._peers if peer.until is not None]
-            left = min([t - now for t in times] + ([wait] if wait is not None else []), default=None)
-            ready = self._selector.select(max(left, 0) if left is not None else None)
-            for key, mask in ready:
+            if self._late_at is not None:
+                left = max(self._late_at - time.monotonic(), 0)
+                wait = left if wait is None else min(wait, left)
+            for key, mask in self._selector.select(wait):
                 self._ready(key, mask)
             self._woken = False  # before the calls are looked at: who adds one from now on wakes us again
             while self._calls:
@@ -175,6 +175,7 @@ class Server:
         sock.setblocking(False)
         peer = Peer(sock)
         self._peers.add(peer)
+        self._expect(peer, FRAME_S)
         self._listen_for(peer)
 
     def _receive(self, peer: Peer) -> None:
@@ -187,7 +188,7 @@ class Server:
             return
         busy = peer.busy
         if not peer.inbox and data and not busy:
-            peer.until = time.monotonic() + FRAME_S
+            self._expect(peer, FRAME_S)
         peer.inbox += data
         peer.ended = peer.ended or not data
         if peer.subscribed or len(peer.inbox) > protocol.MAX_BYTES + protocol.MAX_HEAD:
@@ -228,7 +229,7 @@ class Server:
         if peer in self._peers:
             peer.busy = False
             peer.outbox += protocol.encode_answer(payload, ok)
-            peer.until = time.monotonic() + FRAME_S
+            self._expect(peer, FRAME_S)
             self._send(peer)
 
     def _broadcast(self, line: bytes) -> None:
@@ -252,7 +253,7 @@ class Server:
             if peer.ended and not peer.inbox:
                 self._close(peer)
                 return
-            peer.until = time.monotonic() + (FRAME_S if peer.inbox else SILENT_S)
+            self._expect(peer, FRAME_S if peer.inbox else SILENT_S)
             self._next(peer)
         if peer in self._peers:
             self._listen_for(peer)
@@ -271,10 +272,19 @@ class Server:
             self._selector.modify(peer.sock, wanted, peer)
         peer.listening = wanted
 
+    def _expect(self, peer: Peer, seconds: float) -> None:
+        """Says within which time something must come from a connection, or be taken by it."""
+        peer.until = time.monotonic() + seconds
+        if self._late_at is None or peer.until < self._late_at:
+            self._late_at = peer.until
+
     def _end_late(self) -> None:
         now = time.monotonic()
+        if self._late_at is None or now < self._late_at:
+            return
         for peer in [p for p in self._peers if p.until is not None and p.until <= now]:
             self._close(peer)
+        self._late_at = min((p.until for p in self._peers if p.until is not None), default=None)
 
     def _close(self, peer: Peer) -> None:
         self._peers.discard(peer)

@@ -1,6 +1,7 @@
 """Appends through the socket: durable when answered, together where they come together, once however often they are tried."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -43,6 +44,24 @@ def test_what_cannot_be_appended_is_refused_and_the_rest_goes_on(daemon, watched
     with pytest.raises(client.Refused):
         client.ask("append", {**fields(watched, 1), **more}, text)
     assert client.ask("append", fields(watched, 2), b"- y")
+
+
+def test_a_journal_that_is_open_is_not_written_to_where_the_store_has_changed(daemon, watched, tmp_path):
+    ours = watched / ".memshim"
+    client.ask("append", fields(watched, 1), b"- before")
+    (tmp_path / "newer").write_bytes(b"99\n")
+    os.replace(tmp_path / "newer", ours / "format")
+    with pytest.raises(client.Refused, match="format 99"):
+        client.ask("append", fields(watched, 2), b"- written by one who does not know the format")
+    (tmp_path / "known").write_bytes(b"1\n")
+    os.replace(tmp_path / "known", ours / "format")
+    client.ask("append", fields(watched, 3), b"- after")
+    shutil.copytree(watched, tmp_path / "copy", symlinks=True)
+    os.rename(watched, tmp_path / "original")
+    os.rename(tmp_path / "copy", watched)
+    client.ask("append", fields(watched, 4), b"- to the copy")
+    assert b"- to the copy" in Store.open(watched).read().data
+    assert b"- to the copy" not in Store.open(tmp_path / "original").read().data
 
 
 def test_what_waits_together_costs_one_sync(watched, monkeypatch):
