@@ -44,9 +44,9 @@ def once(ours: Side, theirs: Side, eol: bytes) -> None:
         return
     far: list[tuple[Side, Found, Side, Found]] = []
     for found in added(theirs):
-        first = next(line for line in found.entry.lines if says(line)).rstrip()
+        first = next((line for line in found.entry.lines if says(line)), b"").rstrip()
         twin = there.get((plain(found.entry.lines), b"" if found.entry.is_long() else found.heading))
-        if twin and ours.count.get(first) == theirs.count.get(first) == 1 and not found.op.near(twin.op):
+        if twin and first and ours.count.get(first) == theirs.count.get(first) == 1 and not found.op.near(twin.op):
             earlier = twin.op.low < found.op.low
             far.append((ours, twin, theirs, found) if earlier else (theirs, found, ours, twin))
     for _, _, side, found in far:

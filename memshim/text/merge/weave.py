@@ -110,7 +110,10 @@ class Weave:
             grown = True
             while grown:
                 grown = region.take(ours, region.mine, region.yours) | region.take(theirs, region.yours, region.mine)
-                while forced and meets(*forced[-1], region.low, region.high):
+                # A place that clashes may be where a region begins, which grew since: it would hold up those behind it.
+                while forced and (
+                    meets(*forced[-1], region.low, region.high) or forced[-1] == (region.low, region.low)
+                ):
                     low, high = forced.pop()
                     region.low, region.high = min(region.low, low), max(region.high, high)
                     region.closed = region.high in self.closed
