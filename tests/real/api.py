@@ -1,8 +1,9 @@
 """A stand-in for the Messages API on loopback: it says what a script tells it to say, and never thinks.
 
 A user's text that holds `play:NAME` makes its conversation follow the script NAME; a subagent whose prompt names another
-script follows that one. A script is a list of turns. Which turn is due is counted in the request itself (the answers
-since that text), so the server remembers nothing, and any number of clients can be served at once.
+script follows that one; the client's own pass that extracts memories follows `extraction`. A script is a list of turns. Which
+turn is due is counted in the request itself (the answers since that text), so the server remembers nothing, and any number of
+clients can be served at once.
 """
 
 import json
@@ -17,7 +18,7 @@ from typing import Any
 GATE_S = 90.0
 """How long a client waits for the others before the gate counts as never filled."""
 
-_NAMED = re.compile(r"\bplay:([\w.-]+)")
+_NAMED = re.compile(r"\bplay:([\w.-]+)|now acting as the memory (extraction) subagent")
 _NEXT_TO_NOTHING = {"input_tokens": 100, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
 
 
@@ -154,9 +155,9 @@ def _script_of(messages: Sequence[Mapping[str, Any]]) -> tuple[int, str | None]:
     """The newest text of a user that names a script: its place, and the name."""
     for at in range(len(messages) - 1, -1, -1):
         if messages[at]["role"] == "user":
-            named = [name for text in _texts(messages[at]) for name in _NAMED.findall(text)]
+            named = [found for text in _texts(messages[at]) for found in _NAMED.finditer(text)]
             if named:
-                return at, named[-1]
+                return at, named[-1][named[-1].lastindex or 0]
     return 0, None
 
 
