@@ -1,6 +1,6 @@
 """A process that stops itself: runs one scenario once for every write step, stopped there, and says what it found.
 
-    python stopper.py SCENARIO FOLDER [every-byte | failing | third=N]
+    python stopper.py SCENARIO FOLDER [every-byte | failing] [third=N]
 
 Prints one JSON object: the write steps of the undisturbed command, how many stops were made, and the failures.  Each
 stop happens in a fork, by os._exit, so that nothing is cleaned up.  fsync does nothing here: what a killed process has
@@ -303,7 +303,7 @@ def stops(steps: list[str], every_byte: bool, failing: bool) -> Iterator[tuple[i
                 yield from ((at, f"torn {n}") for n in range(2, 120))
 
 
-def main(name: str, folder: Path, option: str = "") -> dict[str, Any]:
+def main(name: str, folder: Path, *options: str) -> dict[str, Any]:
     scenario = SCENARIOS[name]
     os.fsync = lambda fd: None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
@@ -314,9 +314,10 @@ def main(name: str, folder: Path, option: str = "") -> dict[str, Any]:
         files.exchange = lambda one, other: False
     expected = Expected(scenario, folder)
     failures, count, fine = [], 0, 0
-    chosen = [*stops(expected.steps, option == "every-byte", option == "failing")]
-    if option.startswith("third="):
-        chosen = chosen[int(option[-1]) :: 3]
+    chosen = [*stops(expected.steps, "every-byte" in options, "failing" in options)]
+    for option in options:
+        if option.startswith("third="):
+            chosen = chosen[int(option[-1]) :: 3]
     for at, how in chosen:
         count += 1
         try:

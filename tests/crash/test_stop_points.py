@@ -46,10 +46,14 @@ def stop_everywhere(name: str, folder: Path, *options: str) -> dict[str, Any]:
     return found
 
 
+def third(seed: int) -> list[str]:
+    return [f"third={seed % 3}"]
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_command_that_is_stopped_at_any_write_step_loses_nothing(name: str, fast_folder: Path, seed: int) -> None:
     whole = STRESS or any(f" {word}" in name for word in WHOLE)
-    found = stop_everywhere(name, fast_folder, *([] if whole else [f"third={seed % 3}"]))
+    found = stop_everywhere(name, fast_folder, *([] if whole else third(seed)))
     assert len(found["steps"]) >= 5, "the steps are not seen"
     assert not found["failures"], "\n".join(found["failures"][:10])
 
@@ -65,7 +69,9 @@ def test_a_disk_that_is_full_or_denied_from_any_write_step_on_loses_nothing(name
     assert found["fine"] < found["stops"] / 2, "the failures are not felt"
 
 
-def test_an_append_that_is_torn_at_any_byte_is_dropped_or_whole(fast_folder: Path) -> None:
-    found = stop_everywhere("an append that does not publish", fast_folder, "every-byte")
+def test_an_append_that_is_torn_at_any_byte_is_dropped_or_whole(fast_folder: Path, seed: int) -> None:
+    """Torn at a third of its bytes in the usual run."""
+    options = [] if STRESS else third(seed)
+    found = stop_everywhere("an append that does not publish", fast_folder, "every-byte", *options)
     assert found["steps"].count("write") >= 1
     assert not found["failures"], "\n".join(found["failures"][:10])
