@@ -184,7 +184,7 @@ def test_orders_of_many_calls(
     if not leases:  # a slow machine: every lease has ended before its call has
         monkeypatch.setattr(lease, "LASTS_S", 0.0)
     draw = random.Random(seed)
-    for _ in range(100 if STRESS else 3):
+    for _ in range(100 if STRESS else 2):
         order = drawn(draw, len(tools))
         found = play(guarded_home, tools, order)
         assert found == wanted([3] * len(tools)), (order, found)
@@ -200,7 +200,7 @@ def test_orders_with_somebody_in_between(
     if not leases:
         monkeypatch.setattr(lease, "LASTS_S", 0.0)
     draw = random.Random(seed)
-    for _ in range(100 if STRESS else 3):
+    for _ in range(100 if STRESS else 2):
         order = drawn(draw, len(tools))
         found = play(guarded_home, tools, order, draw)
         assert wanted([3] * len(tools)) - found == Counter(), (order, found)
