@@ -223,6 +223,16 @@ CLASHES: dict[str, tuple[bytes, bytes, bytes]] = {
     "an item edited two ways": (b"- use tabs here\n", b"- use two tabs here\n", b"- use tabs there\n"),
     "an edit against a deletion": (b"- use tabs here\n", b"- use two tabs here\n", b""),
     "a deletion against an edit": (b"- use tabs here\n", b"", b"- use two tabs here\n"),
+    "an edit that kept just half of the words": (
+        b"- keep\n- tabs are four wide\n- last\n",
+        b"- keep\n- tabs are two narrow\n- last\n",
+        b"- keep\n- last\n",
+    ),
+    "an edit that kept only the label": (
+        b"- keep\n- Owner: ann lee here\n- last\n",
+        b"- keep\n- Owner: bo chan there\n- last\n",
+        b"- keep\n- last\n",
+    ),
     "a paragraph rewritten by both": (b"Old words.\n", b"Quite other ones.\n", b"Something else.\n"),
     "a number that is no stamp": (b"Timeout: 30 s\n", b"Timeout: 60 s\n", b"Timeout: 90 s\n"),
     "a stamp that went back": (b"Updated: 2024-05-02\n", b"Updated: 2024-05-01\n", b"Updated: 2024-05-03\n"),
@@ -287,6 +297,14 @@ def test_a_clash_in_front_matter_is_one_key() -> None:
     merged = merge(base, base.replace(b"two", b"two x"), base.replace(b"two", b"two y"))
     (conflict,) = merged.conflicts
     assert conflict.ours == b"a: one two x\n"
+
+
+def test_a_clash_because_a_second_merge_would_differ_is_where_it_would() -> None:
+    top = b"# Top\n\n- far away\n\n# Below\n\n"
+    merged = merge(top + b"    text\n", top + b"    text\n    text\n  - tools\n", top)
+    (conflict,) = merged.conflicts
+    assert b"far away" not in conflict.ours
+    assert merged.text.startswith(top)
 
 
 def test_merging_again_joins_no_body_twice() -> None:
