@@ -209,10 +209,8 @@ SCENARIOS = {
     "an undo of what is frozen": Scenario(frozen, ["undo", "--agent", "ann"]),
     "an init": Scenario(lambda w: w.file(BASE), ["init"]),
     "an init of an empty folder": Scenario(nothing, ["init"]),
+    "a redaction of a whole line": Scenario(leaked, ["redact", "--text", "the second note"]),
+    "a redaction of an entry": Scenario(leaked, ["redact", "{one}"]),
 }
-
-if os.environ.get("MEMSHIM_STRESS"):  # three hundred stops each
-    SCENARIOS |= {
-        "a redaction of a whole line": Scenario(leaked, ["redact", "--text", "the second note"]),
-        "a redaction of an entry": Scenario(leaked, ["redact", "{one}"]),
-    }
+LONG = ("a redaction of a whole line", "a redaction of an entry")
+"""Three hundred stops each."""

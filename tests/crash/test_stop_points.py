@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import STRESS
-from scenarios import SCENARIOS
+from scenarios import LONG, SCENARIOS
 
 OFTEN = (
     "an append that publishes",
@@ -50,7 +50,7 @@ def third(seed: int) -> list[str]:
     return [f"third={seed % 3}"]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.stress) if n in LONG else n for n in SCENARIOS])
 def test_a_command_that_is_stopped_at_any_write_step_loses_nothing(name: str, fast_folder: Path, seed: int) -> None:
     whole = STRESS or name.startswith(WHOLE)
     found = stop_everywhere(name, fast_folder, *([] if whole else third(seed)))
