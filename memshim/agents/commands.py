@@ -103,7 +103,7 @@ def _note(layout: Layout, writer: Writer, call: "Call", what: "dict[str, Any]") 
     import json
 
     path = _note_path(layout, writer, call)
-    files.make_folder(os.path.dirname(path))
+    files.make_folder(os.path.dirname(path), layout.state)
     files.replace(path, json.dumps(what).encode(), layout.path("tmp"), durable=False)
 
 

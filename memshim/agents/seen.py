@@ -50,7 +50,7 @@ class Seen:
 
     def keep(self, text: bytes) -> None:
         """Remembers what the agent has seen; a crash leaves the old or the new."""
-        files.make_folder(os.path.dirname(self.path))
+        files.make_folder(os.path.dirname(self.path), self.layout.state)
         data = b"%d\n" % now_ms() + text
         files.replace(self.path, data, self.layout.path("tmp"), durable=False)
 

@@ -112,13 +112,20 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def make_folder(path: str) -> None:
-    """Makes a folder of ours (0700) and its parents; what is there already must be a real folder, not a link."""
+def make_folder(path: str, within: str = "") -> None:
+    """Makes a folder of ours (0700) and its parents; what is there already must be a real folder, not a link.
+
+    Those outside `within` are not made: raises FileNotFoundError where that folder is gone.  So what somebody removes or
+    moves away while we work does not come back in part, which would be no store and stand in the way of a new one.
+    """
     try:
         os.mkdir(path, 0o700)
     except FileNotFoundError:
-        make_folder(os.path.dirname(path))
-        make_folder(path)
+        above = os.path.dirname(path)
+        if above == within:
+            raise
+        make_folder(above, within)
+        make_folder(path, within)
         return
     except FileExistsError:
         if not stat.S_ISDIR(os.lstat(path).st_mode):

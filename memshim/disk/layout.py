@@ -59,6 +59,11 @@ class Layout:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))
 
+    def require_store(self) -> None:
+        """Raises StoreUnusable where the store has gone since it was opened."""
+        if not self.is_store():
+            raise StoreUnusable(f"The store {self.root} was removed.", "Open it again to make a new one.")
+
     def is_writable(self) -> bool:
         """Tells whether this user may write what is ours."""
         return os.access(self.path("tmp"), os.W_OK)

@@ -115,7 +115,7 @@ def _retire(turn: Turn) -> bool:
     silent = [name for name in silent if not name.startswith(journal.ARRIVING)]
     if not silent:
         return False
-    files.make_folder(turn.layout.path("archive", "arriving"))
+    files.make_folder(turn.layout.path("archive", "arriving"), turn.layout.state)
     return any([_retire_one(turn, name) for name in silent])
 
 
@@ -164,7 +164,7 @@ def _archive(turn: Turn) -> int:
         return 0
     month = time.strftime("%Y-%m", time.gmtime(time.time()))
     places = {name: f"{month}/{name.removeprefix(journal.ARRIVING)}" for name in arrived}
-    files.make_folder(layout.path("archive", month))
+    files.make_folder(layout.path("archive", month), layout.state)
     known = files.read(layout.path("archive", "recheck")) or b""
     lines = "".join(f"{place} {hints[name][1]}\n" for name, place in places.items())
     files.replace(layout.path("archive", "recheck"), known + lines.encode(), layout.path("tmp"))

@@ -1,5 +1,6 @@
 """Making a store of a folder: the text that is there is its first snapshot.  Must not know later changes."""
 
+import contextlib
 import errno
 import os
 import time
@@ -41,6 +42,7 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
     parent = os.path.dirname(layout.state)
     files.make_folder(parent)
     _remove_abandoned(parent)
+    _remove_lone_lock(layout.state)
     fresh = files.scratch_name(parent, ".memshim.new" if not layout.client else "new")
     os.mkdir(fresh, 0o700)
     staged = layout.staged(fresh)
@@ -121,6 +123,14 @@ def _remove(folder: str) -> None:
     import shutil  # with it come four decompressors, and a hook that makes no store has no use for them
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_lone_lock(state: str) -> None:
+    """Removes a folder with a lock and nothing else: waiting for the lock of a store that goes away leaves one."""
+    with contextlib.suppress(OSError):
+        if os.listdir(state) == ["lock"]:
+            os.unlink(os.path.join(state, "lock"))
+            os.rmdir(state)
 
 
 _OURS = {"tmp", "heads", "history", "published", ".gitignore", "format", "replica", "blocks", "entries", "snapshots"}

@@ -94,7 +94,7 @@ class History:
         """
         text = view.text if found is None else found
         digest = revision_of(text)
-        files.make_folder(self.folder)
+        files.make_folder(self.folder, self.layout.state)
         name = f"{now_ms << 16:016x}-{digest}"
         rows = [[p.ids, len(p.data)] for p in view.pieces] if found is None else [[[], len(text)]]
         meta = {"kind": "revision", "v": 1, "pieces": rows, **({} if sure or found is None else {"unsure": True})}
@@ -249,7 +249,7 @@ class History:
             files.unlink_quietly(self._published)
             return
         text = f"{published.revision} {published.confirmed:.3f} {published.inode} {published.name}\n"
-        files.make_folder(os.path.dirname(self._published))
+        files.make_folder(os.path.dirname(self._published), self.layout.state)
         data = text.encode("utf-8", "surrogateescape")
         files.replace(self._published, data, self.layout.path("tmp"), durable=False)
 

@@ -156,8 +156,7 @@ class Journal:
             os.close(fd)
 
     def _create(self) -> None:
-        if not self.layout.is_store():
-            raise StoreUnusable(f"The store {self.layout.root} was removed.", "Open it again to make a new one.")
+        self.layout.require_store()
         header = {"kind": "journal", "v": 1, "agent": self.agent, "journal": os.urandom(8).hex()}
         if self.session:
             header["session"] = self.session
@@ -166,7 +165,7 @@ class Journal:
             "memshim writes this file and folds it into the documents. Read it, but do not edit it.\n\n"
         )
         scratch = files.scratch_name(self.layout.path("tmp"), "journal")
-        files.make_folder(self.layout.path("journals"))
+        files.make_folder(self.layout.path("journals"), self.layout.state)
         files.create(scratch, record.encode(header, [text.encode()]))
         try:
             try:
@@ -190,7 +189,7 @@ class Journal:
         except FileNotFoundError:
             if os.path.isdir(self.layout.memory):
                 return  # retired just now: the append goes on in a new journal
-            files.make_folder(self.layout.memory)
+            files.make_folder(self.layout.memory, os.path.dirname(self.layout.memory))
             self._show()
         except FileExistsError:
             return

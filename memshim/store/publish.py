@@ -131,7 +131,7 @@ def _put_back(turn: Turn, doc: str, name: str) -> None:
     revision = history.record(turn.memory.view(doc), now_ms())
     history.plan(revision, path)
     kept = files.scratch_name(turn.layout.path("unreadable"), name)
-    files.make_folder(os.path.dirname(kept))
+    files.make_folder(os.path.dirname(kept), turn.layout.state)
     files.create(kept, turn.memory.view(doc).text, 0o666)
     if not files.exchange(kept, path):
         files.unlink_quietly(kept)

@@ -83,19 +83,19 @@ def _link_again(layout: Layout, path: str) -> None:
     name = os.path.basename(path).removesuffix(".md") + ".log"
     if os.path.lexists(path):
         _move_aside(layout, path)
-    files.make_folder(layout.memory)
+    files.make_folder(layout.memory, os.path.dirname(layout.memory))
     os.link(layout.path("journals", name), path)
 
 
 def _move_aside(layout: Layout, path: str) -> None:
     aside = files.scratch_name(layout.path("aside"), os.path.basename(path).removesuffix(".md"))
-    files.make_folder(os.path.dirname(aside))
+    files.make_folder(os.path.dirname(aside), layout.state)
     os.rename(path, aside)
 
 
 def _keep_aside(layout: Layout, path: str) -> None:
     aside = files.scratch_name(layout.path("aside"), os.path.basename(path))
-    files.make_folder(os.path.dirname(aside))
+    files.make_folder(os.path.dirname(aside), layout.state)
     os.link(path, aside)
 
 

@@ -191,7 +191,7 @@ def save(
     A crash leaves the old head, or both (they are united when read), and files that no head names.
     """
     for folder in ("entries", "blocks", "snapshots", "heads"):
-        files.make_folder(layout.path(folder))
+        files.make_folder(layout.path(folder), layout.state)
     past = snapshot.past
     items = sorted((e.id, record.encode(*to_record(e))) for e in new)
     _shelve(layout, past, "entries", past.entries, items)

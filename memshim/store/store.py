@@ -98,7 +98,7 @@ class Store:
         """
         self.notes = []
         _document(doc)
-        journal = self._writers.take(self._require)
+        journal = self._writers.take(self.init)
         try:
             id_ = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
         finally:
@@ -294,23 +294,20 @@ class Store:
 
         Raises LockTimeout, which names the holder; StoreTooNew; StoreUnusable.
         """
-        self._require()
-        waiting = self.lock_timeout if timeout is None else timeout
-        with self.lock(waiting):
+        self.init()
+        with self.lock(self.lock_timeout if timeout is None else timeout):
             turn = open_turn(self.layout)
             if take_in:
                 adopt.adopt_all(turn)
                 turn.erase_again()
             yield turn
 
-    def lock(self, timeout: float) -> "contextlib.AbstractContextManager[object]":
-        """Returns the store's lock, to be entered; raises LockTimeout then."""
-        return locks.sidecar(self.layout.path("lock"), timeout, self.agent, quick=self.quick)
-
-    def _require(self) -> None:
-        self.layout.check_ours()
-        if not self.layout.is_store():
-            create.create(self.layout)
+    @contextlib.contextmanager
+    def lock(self, timeout: float) -> "Iterator[None]":
+        """Holds the store's lock.  Raises LockTimeout, and StoreUnusable where the store has gone in the meantime."""
+        with locks.sidecar(self.layout.path("lock"), timeout, self.agent, quick=self.quick):
+            self.layout.require_store()
+            yield
 
     def _report(self, turn: Turn) -> bool:
         self.notes = [*turn.notes, *(f"{e} {e.hint}".strip() for e in turn.unusable.values())]

@@ -155,7 +155,7 @@ class Turn:
         try:
             age = time.time() - os.stat(marker).st_mtime
         except FileNotFoundError:
-            files.make_folder(os.path.dirname(marker))
+            files.make_folder(os.path.dirname(marker), self.layout.state)
             files.replace(marker, b"", self.layout.path("tmp"), durable=False)
             return 0.0
         if age < 0:  # the clock was ahead when it went missing: count from now on

@@ -21,7 +21,7 @@ class Writers:
         self._idle: list[Journal] = []
         self._replica: tuple[int, str] | None = None  # (process, replica)
 
-    def take(self, prepare: "Callable[[], None]") -> Journal:
+    def take(self, prepare: "Callable[[], object]") -> Journal:
         """Lends a journal, to be given back; `prepare` is called before one is opened."""
         here = os.getpid()
         while self._idle:
