@@ -18,9 +18,9 @@ from functools import partial
 from memshim import __version__
 from memshim.agents import door, inbox
 from memshim.daemon.appends import Appends, Refusal, own_store
+from memshim.daemon.existing import Existing
 from memshim.disk import incidents
 from memshim.errors import MemshimError
-from memshim.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ WORKERS = 12
 """Hooks may wait for each other's leases; a thread that waits costs next to nothing."""
 QUICK_BYTES = 256 * 1024
 """A hook's event of at most this size is kept in the server's thread: handing it on takes longer."""
-PUBLISH_S = 5.0
 
 
 class Desk:
@@ -184,7 +183,7 @@ class Desk:
         with self._lock:  # what these had appended is there for the turn that begins now; later ones wait for the next
             answers += self._waiting.pop(folder, [])
         layout = own_store(folder)
-        store = Store(layout, "daemon", "", PUBLISH_S, quick=True)
+        store = Existing(layout)
         done = store.publish()
         self.changed(layout.root)
         lines = ["published" if done else "not published", *(" ".join(note.split()) for note in store.notes)]

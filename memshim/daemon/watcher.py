@@ -12,13 +12,13 @@ import time
 from memshim.agents import door, inbox
 from memshim.daemon import events
 from memshim.daemon.ears import LOST
+from memshim.daemon.existing import Existing
 from memshim.daemon.versions import Version, Versions, signature
 from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, is_document, state_home
 from memshim.errors import LockTimeout, MemshimError
 from memshim.store import adopt, compact, publish, registry
 from memshim.store.history import revision_of
-from memshim.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class Watcher:
             self._take_turn(store)
         elif store.compact_at and time.monotonic() >= store.compact_at:
             store.compact_at = 0.0
-            self._guarded(store, lambda: Store(store.layout, "daemon", "", 5.0, quick=True).compact())
+            self._guarded(store, lambda: Existing(store.layout).compact())
 
     def _take_turn(self, store: Watched) -> None:
         with self._wake:
@@ -261,7 +261,7 @@ class Watcher:
             log.warning("%s: %s; once more in %g s", store.layout.root, error, pause)
 
     def _turn(self, store: Watched) -> None:
-        opened = Store(store.layout, "daemon", "", 5.0, quick=True)
+        opened = Existing(store.layout)
         with opened.turn(take_in=False) as turn:
             before = {doc: _published(turn, doc) for doc in turn.documents()}
             entries = len(turn.memory.new)

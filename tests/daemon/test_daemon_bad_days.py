@@ -14,7 +14,10 @@ from waiting import START, renamed, until
 
 from memshim import Store
 from memshim.daemon import lifecycle
+from memshim.daemon.existing import Existing
 from memshim.disk import incidents
+from memshim.disk.layout import Layout
+from memshim.errors import StoreUnusable
 
 pytest_plugins = ["daemon_fixtures"]
 
@@ -137,3 +140,12 @@ def test_a_store_that_cannot_be_written_is_reported_once_and_the_rest_goes_on(da
         assert len([r for r in incidents.recent(0) if r.get("store") == str(other)]) <= 1
     finally:
         subprocess.run(["umount", other], check=True)
+
+
+def test_a_store_that_is_gone_is_not_made_again_by_the_daemon(watched, tmp_path):
+    existing = Existing(Layout(str(watched)))
+    os.rename(watched / ".memshim", tmp_path / "gone")
+    for work in (existing.publish, existing.compact):
+        with pytest.raises(StoreUnusable, match="was removed"):
+            work()
+    assert not (watched / ".memshim").exists()
