@@ -157,10 +157,13 @@ class OnlyOne:
 
     def take(self) -> bool:
         """Takes the lock if it is free; tells whether it did."""
+        before = os.umask(0o077)
         try:
             self._lock.acquire()
         except self._taken:
             return False
+        finally:
+            os.umask(before)
         return True
 
     def holder(self) -> int:

@@ -147,3 +147,16 @@ def test_a_reader_does_not_wait_for_a_held_lock(store_dir):
         with locks.sidecar(store.layout.path("lock"), 1, "somebody"):
             assert store.read().data == b"- one\n"
             assert "somebody" in " ".join(store.notes) or "lock" in " ".join(store.notes)
+
+
+def test_the_files_of_the_only_one_are_closed_to_others(store_dir):
+    lock = locks.OnlyOne(str(store_dir / "one.pid"))
+    assert lock.take()
+    try:
+        assert {p.name: p.stat().st_mode & 0o777 for p in store_dir.glob("one.pid*")} == {
+            "one.pid": 0o600,
+            "one.pid.lock": 0o600,
+        }
+        assert lock.holder() == os.getpid()
+    finally:
+        lock.release()
