@@ -25,7 +25,7 @@ def start() -> int:
     """Start it in the background; a second start says that it runs already."""
     _refuse_if_forbidden()
     found = lifecycle.status()
-    if found is not None and found["version"] == __version__:
+    if found is not None and found.get("program") == __version__:
         say(f"The daemon runs already, as process {found['pid']}.")
         return 0
     lifecycle.spawn()
@@ -59,7 +59,7 @@ def status(as_json: bool) -> int:
         say("No daemon runs. To start it: memshim daemon start")
         return 1
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))
-    say(f"The daemon runs, as process {found['pid']}, version {found['version']}, since {since}.")
+    say(f"The daemon runs, as process {found['pid']}, version {found['program']}, since {since}.")
     say(f"  Socket {found['socket'] or 'none'}, {found['connections']} connections; log {lifecycle.log_file()}")
     for store in found["stores"]:
         polled = f": looked at every second ({store['polled']})" if store["polled"] else ""

@@ -1,6 +1,6 @@
 """Desk: what each kind of request does.  Must not know sockets, nor when a store is looked at.
 
-status     JSON: pid, version, since, stores, connections
+status     JSON: version (of this shape), pid, program, since, stores, connections
 hook       the payload of an agent's hook; the answer is what the hook prints
 publish    store=FOLDER; answered when the documents are up to date, one turn for all who asked meanwhile
 watch      a subscription: a line of JSON for each change of a store
@@ -104,7 +104,7 @@ class Desk:
         assert self.server is not None
         assert self.watcher is not None
         return {
-            "pid": os.getpid(), "version": __version__, "since": self.since, "socket": self.server.path,
+            "version": 1, "pid": os.getpid(), "program": __version__, "since": self.since, "socket": self.server.path,
             "connections": self.server.connections(), "subscribers": self.server.subscribers(),
             "stores": self.watcher.status(),
         }  # fmt: skip

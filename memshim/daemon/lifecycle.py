@@ -43,7 +43,7 @@ def start_if_wanted() -> None:
     if protocol.forbidden():
         return
     try:
-        if (status() or {}).get("version") != __version__:
+        if (status() or {}).get("program") != __version__:
             spawn()
     except (OSError, ValueError):
         return  # no home, no processes left: everything works without it
@@ -90,7 +90,7 @@ def wait_for(running: bool, timeout: float) -> bool:
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         found = status()
-        if (found is not None and found.get("version") == __version__) if running else not _alive():
+        if (found is not None and found.get("program") == __version__) if running else not _alive():
             return True
         time.sleep(0.02)
     return False
@@ -148,7 +148,7 @@ def run(idle: "float | None" = None, foreground: bool = False) -> bool:
     lock = OnlyOne(_pid_file())
     if not lock.take():
         other = status(timeout=10)
-        if other is None or other.get("version") == __version__ or not stop():
+        if other is None or other.get("program") == __version__ or not stop():
             return False
         if not lock.take():
             return False

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memshim import Store
+from memshim import Store, __version__
 
-pytest_plugins = ["cli_fixtures"]
+pytest_plugins = ["cli_fixtures", "daemon_fixtures"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 TOKENS = re.compile(r"`([^`]+)`|(\[\{)|(\}\])|(\()|(\))")
@@ -121,6 +121,11 @@ def test_timeline(memory, inside, tmp_path):
     path = str(tmp_path / "page.html")
     told = shaped(inside("timeline", "--html", path, "--json"), "timeline")
     assert told == {"file": path, "entries": 1, "agents": 1}
+
+
+def test_the_status_of_a_daemon(daemon, inside):
+    told = shaped(inside("daemon", "status", "--json"), "daemon status")
+    assert (told["running"], told["pid"], told["program"]) == (True, daemon.pid, __version__)
 
 
 def test_redact(memory, inside):

@@ -84,11 +84,11 @@ def test_it_ends_when_nobody_has_used_it_for_a_while(start_daemon):
 
 def test_one_of_another_version_gives_way(start_daemon):
     old = start_daemon("import memshim; memshim.__version__ = '0.0.1'; from memshim.daemon.lifecycle import run; run()")
-    assert lifecycle.status()["version"] == "0.0.1"
+    assert lifecycle.status()["program"] == "0.0.1"
     new = start_daemon()
     assert old.wait(10) == 0
     assert lifecycle.status()["pid"] == new.pid
-    assert lifecycle.status()["version"] == __version__
+    assert lifecycle.status()["program"] == __version__
 
 
 def test_the_start_of_a_session_starts_it_once_and_replaces_an_older_one(ended, start_daemon):
