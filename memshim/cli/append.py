@@ -28,11 +28,11 @@ def run(args: list[str]) -> int:
     except MemshimError as error:
         return failure.report(error, "--json" in args)
     except OSError as error:
-        return failure.report_os(error)
+        return failure.report_os(error, "--json" in args)
     except KeyboardInterrupt:
         return failure.INTERRUPTED
     except Exception:
-        return failure.report_bug()
+        return failure.report_bug("--json" in args)
 
 
 def parse(args: list[str]) -> tuple[dict[str, str], str]:

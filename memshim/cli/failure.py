@@ -11,31 +11,32 @@ INTERRUPTED = 130
 
 def report(error: MemshimError, as_json: bool = False) -> int:
     """Prints an expected failure and returns its exit code."""
+    return _failed(error.exit_code, str(error), error.hint, as_json)
+
+
+def _failed(code: int, message: str, hint: str, as_json: bool) -> int:
     if as_json:
         import json
 
-        body = {"code": error.exit_code, "message": str(error), "hint": error.hint}
-        print(json.dumps({"version": 1, "error": body}))
-    else:
-        tell(f"memshim: {error}")
-        if error.hint:
-            tell(f"  {error.hint}")
-    return error.exit_code
+        print(json.dumps({"version": 1, "error": {"code": code, "message": message, "hint": hint}}), flush=True)
+        return code
+    tell(f"memshim: {message}")
+    if hint:
+        tell(f"  {hint}")
+    return code
 
 
-def report_os(error: OSError) -> int:
+def report_os(error: OSError, as_json: bool = False) -> int:
     """Prints what the system said, with the path, and returns 1: an expected failure of the machine, not of memshim."""
     if error.filename is None and error.errno in (5, 28):  # of a write that is none of the store's
         tell(f"memshim: The output could not be written: {error.strerror}")
         return 1
     where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
-    tell(f"memshim: {error.strerror or error}{where}")
-    if error.errno == 28:
-        tell("  The disk is full; nothing was acknowledged. Make room and try again.")
-    return 1
+    full = "The disk is full; nothing was acknowledged. Make room and try again." if error.errno == 28 else ""
+    return _failed(1, f"{error.strerror or error}{where}", full, as_json)
 
 
-def report_bug() -> int:
+def report_bug(as_json: bool = False) -> int:
     """Writes the traceback of the exception that is being handled to a log file, says where, and returns 3."""
     import time
     import traceback
@@ -49,10 +50,10 @@ def report_bug() -> int:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
-        tell(f"memshim: This is a bug in memshim; what was acknowledged before is safe. The report is in {path}")
+        where = f"The report is in {path}"
     except OSError:
-        tell(f"memshim: This is a bug in memshim; what was acknowledged before is safe.\n{text}")
-    return BUG
+        where = text
+    return _failed(BUG, "This is a bug in memshim; what was acknowledged before is safe.", where, as_json)
 
 
 def tell(text: str) -> None:

@@ -58,9 +58,9 @@ def run(line: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has what it wanted, as with `memshim log | head`
         return 0
     except OSError as error:
-        return failure.report_os(error)
+        return failure.report_os(error, "--json" in line)
     except Exception:
-        return failure.report_bug()
+        return failure.report_bug("--json" in line)
 
 
 def _run(line: list[str]) -> int:

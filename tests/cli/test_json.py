@@ -1,5 +1,6 @@
 """JSON: what a program reads has exactly the fields of docs/json.md."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memshim import Store, __version__
+from memshim.store import journal
 
 pytest_plugins = ["cli_fixtures", "daemon_fixtures"]
 
@@ -259,3 +261,27 @@ def test_a_failure_is_an_object_too(memory, inside, words, code):
     assert set(told["error"]) == {"code", "message", "hint"}
     assert told["error"]["code"] == code
     assert told["error"]["message"]
+
+
+@pytest.mark.parametrize("words", [["append", "x"], ["log"]])
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "journal"), 1, "No space left on device: journal"),
+        (RuntimeError("the moon is in the wrong house"), 3, "This is a bug in memshim"),
+    ],
+)
+def test_a_failure_of_the_machine_or_of_memshim_is_one_as_well(
+    memory, inside, monkeypatch, words, failure, code, message
+):
+    def broken(*_args, **_named):
+        raise failure
+
+    monkeypatch.setattr(journal.Journal, "__init__", broken)
+    monkeypatch.setattr(Store, "memory", broken)
+    answer = inside(*words, "--json")
+    assert (answer.code, answer.err) == (code, "")
+    told = json.loads(answer.out)
+    assert (told["version"], told["error"]["code"]) == (1, code)
+    assert told["error"]["message"].startswith(message)
+    assert told["error"]["hint"]
