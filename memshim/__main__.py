@@ -11,7 +11,7 @@ def main() -> int:
         return 1
     _open_closed_streams()
     args = sys.argv[1:]
-    if args and args[0] == "append" and "--help" not in args:
+    if args and args[0] == "append":
         from memshim.cli.append import run
 
         return run(args[1:])

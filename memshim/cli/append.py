@@ -1,4 +1,4 @@
-"""`memshim append`: the hot path.  Must not import click, nor anything that it does not need for one durable entry.
+"""`memshim append`: the hot path.  Must not import click (but for its help), nor anything not needed for one durable entry.
 
 The options are parsed by hand, because the text may begin with `-`: whatever is no option of ours is the text.
 """
@@ -23,6 +23,10 @@ FLAGS = ("--no-publish", "--raw", "--json")
 def run(args: list[str]) -> int:
     """Runs `memshim append` and returns the exit code."""
     try:
+        if _asks_for_help(args):
+            from memshim.cli import usage
+
+            return usage.run(["append", "--help"])
         options, text = parse(args)
         return _append(options, text)
     except MemshimError as error:
@@ -33,6 +37,11 @@ def run(args: list[str]) -> int:
         return failure.INTERRUPTED
     except Exception:
         return failure.report_bug("--json" in args)
+
+
+def _asks_for_help(args: list[str]) -> bool:
+    """Tells whether the help is wanted; `-h` beside other words, and both behind `--`, are texts."""
+    return args == ["-h"] or "--help" in (args[: args.index("--")] if "--" in args else args)
 
 
 def parse(args: list[str]) -> tuple[dict[str, str], str]:

@@ -20,7 +20,7 @@ BECAME = {
 
 @command(
     *STORE,
-    Word("-n", key="count", kind=Number(1), default=30, shown=True, help="How many."),
+    Word("-n", key="count", kind=Number(1), metavar="N", default=30, shown=True, help="How many."),
     JSON,
 )
 def lost_command(store: str | None, agent: str | None, count: int, as_json: bool) -> None:

@@ -44,7 +44,7 @@ GLOBAL = ("--store", "--agent", "--doc")
 def run(line: list[str]) -> int:
     """Runs one command and returns the exit code of the contract (docs/cli.md)."""
     line = _options_last(line)
-    if line[:1] == ["append"] and "--help" not in line:
+    if line[:1] == ["append"]:
         return run_append(line[1:])  # its own parser, because its text may begin with "-"
     try:
         code = _run(line)

@@ -13,7 +13,9 @@ from memshim.cli.declare import Number, Word, command
     Word("theirs", required=True),
     Word("-L", key="labels", many=True, metavar="NAME", help="Label for ours, base, theirs, in this order."),
     Word("--explain", flag=True, help="Say on standard error which rules settled what."),
-    Word("--marker-size", default=7, kind=Number(1, 1000), help="How long conflict markers are."),
+    Word(
+        "--marker-size", metavar="N", default=7, shown=True, kind=Number(1, 1000), help="How long conflict markers are."
+    ),
     Word(
         "-o", "--output", metavar="FILE", help="Write there (as a git merge driver does: %A), not to standard output."
     ),

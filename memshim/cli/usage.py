@@ -68,12 +68,14 @@ def as_click(name: str, declared: Command | Group) -> click.Command:
     if isinstance(declared, Group):
         commands = {name: as_click(name, command) for name, command in declared.commands.items()}
         return click.Group(name, commands, help=declared.help)
+    text = inspect.cleandoc(declared.function.__doc__ or "")
     settings = {"ignore_unknown_options": True, "allow_extra_args": True} if declared.anything else {}
     return click.Command(
         name,
         params=[_parameter(word) for word in declared.words],
         callback=declared.function,
-        help=inspect.cleandoc(declared.function.__doc__ or ""),
+        help=text,
+        short_help=text.partition("\n\n")[0],  # whole: click would cut it after 45 signs
         context_settings=settings,
     )
 

@@ -206,6 +206,15 @@ def test_every_command_has_a_help(inside, run_memshim):
         answer = inside(name, "--help")
         assert (answer.code, answer.err) == (0, ""), name
         assert f"Usage: memshim {name} " in answer.out.decode()
+        assert "..." not in re.sub(r"\[.*\]\.\.\.|ARGS", "", answer.out.decode()), name  # nothing is cut
+
+
+def test_append_tells_its_help_to_who_asks_with_one_letter(memory, inside):
+    assert inside("append", "-h").out == inside("append", "--help").out
+    assert inside("append", "-h", "--raw").code == 0
+    assert inside("append", "--", "-h").code == 0
+    assert inside("append", "--", "--help").code == 0
+    assert inside("show").out.endswith(b"- three\n\n-h\n\n- -h\n- --help\n")
 
 
 def test_a_document_is_named_with_or_without_an_option(memory, inside):
