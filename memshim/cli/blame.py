@@ -7,6 +7,7 @@ from memshim.cli.common import (
     NAMED,
     STORE,
     columns,
+    counted,
     cut,
     open_to_read,
     say,
@@ -49,7 +50,11 @@ def blame_command(
     if id_ not in memory.documents():
         raise NotFound(f"There is no document {name}", f"There are: {', '.join(sorted(memory.documents().values()))}")
     first, last = _range(lines)
-    rows = [row for row in blame(memory, id_) if first <= row.number <= (last or row.number)]
+    every = blame(memory, id_)
+    rows = [row for row in every if first <= row.number <= (last or row.number)]
+    if lines is not None and not rows:
+        count = counted(len(every), "line")
+        raise NotFound(f"{name} has no line {first}; it has {count}.", "Without -L all are shown.")
     if as_json:
         revision = revision_of(memory.view(id_).text)
         say_json({"doc": name, "revision": revision, "lines": [_row_json(row) for row in rows]})
@@ -65,7 +70,7 @@ def _range(lines: str | None) -> tuple[int, int]:
     if lines is None:
         return 1, 0
     first, comma, last = lines.partition(",")
-    if not first.isdigit() or not (last.isdigit() or not comma) or (comma and int(last) < int(first)):
+    if not first.isdigit() or not int(first) or not (last.isdigit() or not comma) or (comma and int(last) < int(first)):
         raise BadInput(f"{lines[:80]!r} is no range of lines.", "For example: -L 7, or -L 7,12")
     return int(first), int(last or first)
 

@@ -77,6 +77,11 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """Returns a number with its noun: `1 line`, `2 lines`; `more` is the plural where it is not made with an s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
 def visible(text: str, keep: str = "\t") -> str:
     """Returns the text with control characters as escapes: memory must not be able to steer a terminal."""
     if text.isprintable():

@@ -3,7 +3,7 @@
 import time
 
 from memshim import __version__
-from memshim.cli.common import JSON, say, say_json
+from memshim.cli.common import JSON, counted, say, say_json
 from memshim.cli.declare import Group, Number, Word, command
 from memshim.daemon import lifecycle, protocol
 from memshim.errors import MemshimError
@@ -60,7 +60,9 @@ def status(as_json: bool) -> int:
         return 1
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))
     say(f"The daemon runs, as process {found['pid']}, version {found['program']}, since {since}.")
-    say(f"  Socket {found['socket'] or 'none'}, {found['connections']} connections; log {lifecycle.log_file()}")
+    say(
+        f"  Socket {found['socket'] or 'none'}, {counted(found['connections'], 'connection')}; log {lifecycle.log_file()}"
+    )
     for store in found["stores"]:
         polled = f": looked at every second ({store['polled']})" if store["polled"] else ""
         say(f"  {store['store']}{polled}" + (", at work" if store["busy"] else ""))

@@ -62,9 +62,12 @@ def uninstall_command(scope: str | None, dry_run: bool, purge: bool) -> int:
     if purge:
         failed = failed or _purge(stores, dry_run)
     elif stores and not dry_run:
-        say(f"{len(stores)} stores stay as they are, Markdown and history; memshim's own folders in them:")
-        for root in stores:
-            say(f"  {Layout(root).state}")
+        stay = "1 store stays as it is" if len(stores) == 1 else f"{len(stores)} stores stay as they are"
+        say(f"{stay}, Markdown and history; memshim's own folders there:")
+        for layout in map(Layout, stores):
+            say(f"  {layout.state}")
+            if not layout.client:
+                say(f"  {layout.memory} (the journals)")
         say("To publish them and remove these folders too: memshim uninstall --purge")
     return failed
 

@@ -5,6 +5,7 @@ import itertools
 from memshim.cli.common import (
     FOLDER,
     JSON,
+    counted,
     cut,
     open_to_read,
     say,
@@ -175,7 +176,7 @@ def _compaction(memory: Memory, row: "dict[str, Any]", doc: str | None, room: in
     if room < 80:
         head = f"{clock(row['time'], '%m-%d %H:%M')} -------- {'memshim':<8} {COMPACT:<7} {row['folded']} folded"
         return head + "".join(f"; was {was[:7]}" for _, was in stood)
-    head = f"{clock(row['time'])}  --------  {'memshim':<12} {COMPACT:<8} {row['folded']} entries folded"
+    head = f"{clock(row['time'])}  --------  {'memshim':<12} {COMPACT:<8} {counted(row['folded'], 'entry', 'entries')} folded"
     of = "" if doc is None or doc == INDEX else f" --doc {doc}"
     return head + "".join(f"; before it: memshim show --at {was[:12]}{of}" for _, was in stood)
 

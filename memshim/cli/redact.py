@@ -1,7 +1,7 @@
 """The command that erases: redact."""
 
 from memshim.cli.append import standard_input
-from memshim.cli.common import JSON, STORE, open_store, say, say_json, say_notes, text_in
+from memshim.cli.common import JSON, STORE, counted, open_store, say, say_json, say_notes, text_in
 from memshim.cli.declare import Word, command
 from memshim.cli.write import WHY
 from memshim.errors import BadInput
@@ -32,10 +32,7 @@ def redact_command(
     if as_json:
         say_json({"id": done.id, "texts": done.texts, "entries": done.entries, "notes": done.notes})
         return
-    texts, entries = (
-        f"{done.texts} text{'s' * (done.texts != 1)}",
-        f"{done.entries} entr{'y' if done.entries == 1 else 'ies'}",
-    )
+    texts, entries = counted(done.texts, "text"), counted(done.entries, "entry", "entries")
     say(f"Erased {texts} from {entries}, and from every file that held {'it' if done.texts == 1 else 'them'}.")
     say(f"entry {done.id}")
     say_notes(done.notes)

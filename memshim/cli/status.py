@@ -3,7 +3,7 @@
 import os
 import time
 
-from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes, visible
+from memshim.cli.common import JSON, STORE, counted, open_to_read, say, say_json, say_notes, visible
 from memshim.cli.declare import command
 from memshim.cli.when import age, clock
 from memshim.disk import incidents
@@ -55,17 +55,16 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     more = " (only the newest entries were counted)" if lately.more else ""
     say("  Today: " + (", ".join(f"{name} {n}" for name, n in names) or "nobody wrote") + more)
     if lately.saved:
-        updates = "1 lost update was" if lately.saved == 1 else f"{lately.saved} lost updates were"
-        say(f"  Saved today: {updates} put back: memshim lost")
+        say(f"  Saved today: {counted(lately.saved, 'lost update was', 'lost updates were')} put back: memshim lost")
     if conflicts:
-        say(f"  {conflicts} open conflict{'s' * (conflicts > 1)}: memshim conflicts")
+        say(f"  {counted(conflicts, 'open conflict')}: memshim conflicts")
     if torn:
-        say(f"  {torn} damaged place{'s' * (torn > 1)} in journals: memshim check")
+        say(f"  {counted(torn, 'damaged place')} in journals: memshim check")
     for incident in happened[-SHOWN:]:
         say(f"  Incident {age(incident['time'] * 1000)} ago: {_told(incident)}")
     if len(happened) > SHOWN:
         say(f"  {len(happened)} incidents since {clock(since * 1000)}: {os.path.dirname(incidents.path())}/incidents")
-    unfolded = f"{len(memory.new)} {'entry' if len(memory.new) == 1 else 'entries'} not folded yet"
+    unfolded = f"{counted(len(memory.new), 'entry', 'entries')} not folded yet"
     say(f"  {unfolded}; kept revisions {history / 1e6:.1f} MB")
     if lately.lone:
         name, share, total = lately.lone
@@ -80,7 +79,7 @@ def _protection() -> tuple[bool, str, str]:
 
 
 def _size(document: survey.Size) -> str:
-    lines = f"{document.lines} line{'s' * (document.lines != 1)} of {LARGE_LINES}"
+    lines = f"{counted(document.lines, 'line')} of {LARGE_LINES}"
     characters = f"{document.characters:,} characters of {LARGE_CHARACTERS:,}"
     if document.name != "MEMORY.md":
         lines, characters = lines.rpartition(" of ")[0], characters.rpartition(" of ")[0]

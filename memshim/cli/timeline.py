@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from memshim.cli.common import JSON, STORE, open_to_read, say, say_json, say_notes
+from memshim.cli.common import JSON, STORE, counted, open_to_read, say, say_json, say_notes
 from memshim.cli.declare import Word, command
 from memshim.cli.when import clock, moment
 from memshim.disk import files
@@ -50,7 +50,8 @@ def timeline_command(
     if as_json:
         say_json({"file": os.path.abspath(path), "entries": len(data["entries"]), "agents": len(data["agents"])})
         return
-    say(f"{len(data['entries'])} entries of {len(data['agents'])} agents: {os.path.abspath(path)}")
+    entries = counted(len(data["entries"]), "entry", "entries")
+    say(f"{entries} of {counted(len(data['agents']), 'agent')}: {os.path.abspath(path)}")
     say_notes(opened.notes)
 
 

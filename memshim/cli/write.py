@@ -10,6 +10,7 @@ from memshim.cli.common import (
     JSON,
     STORE,
     agent_of,
+    counted,
     open_store,
     say,
     say_json,
@@ -230,9 +231,9 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
     if as_json:
         say_json({"folded": done.folded, "archived": done.archived, "published": done.published, "notes": done.notes})
         return
-    parts = [f"{done.folded} entries folded"] if done.folded else []
+    parts = [f"{counted(done.folded, 'entry', 'entries')} folded"] if done.folded else []
     parts += [f"{', '.join(done.published)} published"] if done.published else []
-    parts += [f"{done.archived} silent journals archived"] if done.archived else []
+    parts += [f"{counted(done.archived, 'silent journal')} archived"] if done.archived else []
     say(("; ".join(parts) or "Nothing to do") + ".")
     say_notes(done.notes)
 

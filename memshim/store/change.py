@@ -75,9 +75,10 @@ def _merged(turn: Turn, kind: str, name: str, doc: str, base: bytes, target: byt
     except MergeLimitError as error:
         raise DocumentUnusable(f"{name} has changed meanwhile, and is too large to merge: {error}.") from error
     if merged.conflicts:
-        now = revision_of(view.text)
+        now, count = revision_of(view.text), len(merged.conflicts)
+        places = "one place" if count == 1 else f"{count} places"
         raise RevisionMismatch(
-            f"{name} has changed meanwhile, and {len(merged.conflicts)} of the changes clash with yours.",
+            f"{name} has changed meanwhile, and your change clashes with that in {places}.",
             now,
             [(c.base, c.ours, c.theirs) for c in merged.conflicts],
             f"Nothing was changed. Read it again and edit revision {now}",

@@ -277,3 +277,11 @@ def test_signs_of_two_columns_fit_and_a_pipe_gets_whole_lines(memory, inside):
         assert max(columns(line) for line in on_a_terminal(60, *words)) in (59, 60)
     assert "\u65e5\u672c\u8a9e" * 60 + "  (" + "\u7406\u7531" * 30 + ")" in inside("blame").out.decode()
     assert (columns("e\u0301"), columns("\U0001f511a")) == (1, 3)
+
+
+def test_a_line_that_is_not_there_is_said(memory, inside):
+    assert inside("blame", "-L", "0").code == inside("blame", "-L", "3,2").code == 2
+    answer = inside("blame", "-L", "6")
+    assert (answer.code, answer.out) == (1, b"")
+    assert answer.err.startswith("memshim: MEMORY.md has no line 6; it has 5 lines.")
+    assert inside("blame", "-L", "5,9").out.count(b"\n") == 1

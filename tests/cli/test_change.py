@@ -129,7 +129,7 @@ def test_a_dry_run_prints_the_difference_and_changes_nothing(memory, inside, run
 
 def test_a_second_compact_has_nothing_to_do(memory, inside):
     inside("append", "x", "--no-publish")
-    assert inside("compact").out == b"1 entries folded; MEMORY.md published.\n"
+    assert inside("compact").out == b"1 entry folded; MEMORY.md published.\n"
     assert _text(memory) == START + b"- x\n"
     assert inside("compact").out == b"Nothing to do.\n"
     assert inside("compact", "--dry-run").out == b"The documents are up to date.\n"

@@ -219,3 +219,11 @@ def test_purge_keeps_a_store_that_cannot_be_published(inside: Inside, memory: Pa
     assert "MEMORY.md" in said.err
     assert Layout(str(memory)).is_store()
     assert registry.known() == [str(memory)]
+
+
+def test_what_stays_is_named(inside: Inside, path: Path, store_dir: Path) -> None:
+    Store.open(store_dir).append("x")
+    said = inside("uninstall").out.decode().splitlines()
+    assert said[1] == "1 store stays as it is, Markdown and history; memshim's own folders there:"
+    assert said[2:4] == [f"  {store_dir}/.memshim", f"  {store_dir}/memory (the journals)"]
+    assert said[4].endswith("memshim uninstall --purge")
