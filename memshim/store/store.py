@@ -244,7 +244,7 @@ class Store:
         return found
 
     def memory(self) -> Memory:
-        """Returns one reading of the store, foreign changes taken in where possible; for a folder that is no store, its text."""
+        """Returns one reading of the store (made if need be), foreign changes taken in; else `notes` says why they are not."""
         try:
             with self.turn(timeout=0.5) as turn:
                 if turn.taken_in:

@@ -263,3 +263,10 @@ def test_the_commands_of_the_readme_work_one_after_another(store_dir, monkeypatc
         done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=False)
         assert (done.returncode, done.stderr) == (0, b""), line
     assert b"pip was slow in CI" in done.stdout
+
+
+def test_the_python_of_the_readme_works_as_it_stands(store_dir, monkeypatch):
+    monkeypatch.chdir(store_dir)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    exec(code, {})
+    assert (store_dir / "MEMORY.md").read_bytes() == b"## Decisions\n\n- use uv\n"
