@@ -19,17 +19,11 @@ CARRIED = 3
 """How many lines a text must share with a newer revision, and not with the nearest one, for its writer to have seen that."""
 
 
-def distance(one: bytes, other: bytes) -> tuple[int, int]:
-    """Returns how far two texts are apart: first by lines that stand in one and not in the other, then by their words.
+def _differing(one: bytes, other: bytes) -> "dict[bytes, int]":
+    """Returns the lines that do not occur as often in both, with how much oftener they do in the first.
 
     Blank lines do not count, repetitions do; the last line may lack its end without being another line.
     """
-    differing = _differing(one, other)
-    return sum(map(abs, differing.values())), _words_apart(differing)
-
-
-def _differing(one: bytes, other: bytes) -> "dict[bytes, int]":
-    """Returns the lines that do not occur as often in both, with how much oftener they do in the first."""
     a, b = _counted(one), _counted(other)
     return {line: a.get(line, 0) - b.get(line, 0) for line, _ in _occurring(one) ^ _occurring(other)}
 
@@ -82,6 +76,7 @@ def _carried(text: bytes, revisions: "list[bytes]", chosen: int) -> "int | None"
 
 
 def _nearest(text: bytes, revisions: "list[bytes]", sure: bool) -> int:
+    """Texts are apart first by the lines that stand in one and not in the other, then by these lines' words."""
     differing = [_differing(text, revision) for revision in revisions]
     lines = [sum(map(abs, one.values())) for one in differing]
     least = min(lines)
