@@ -1,8 +1,8 @@
 """memshim: several agents write one Markdown memory, and nothing gets lost.
 
     from memshim import Store
-    store = Store.open("notes")
-    store.append("- use uv", agent="bob")
+    store = Store.open("notes", agent="bob")
+    store.append("use uv, not pip")
 
 The names are resolved at first use, because `memshim append` pays for every import.
 """

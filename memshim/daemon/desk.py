@@ -2,6 +2,7 @@
 
 status     JSON: version (of this shape), pid, program, since, stores, connections
 hook       the payload of an agent's hook; the answer is what the hook prints
+append     a text and its entry's id; answered when the entry is durable (see `appends`)
 publish    store=FOLDER; answered when the documents are up to date, one turn for all who asked meanwhile
 watch      a subscription: a line of JSON for each change of a store
 stop       ends the daemon
