@@ -31,7 +31,8 @@ def check_command(repair: bool, store: str | None, agent: str | None, as_json: b
             if repair
             else "Try: memshim check --repair"
         )
-        raise CheckFailed(f"{len(bad)} of the store's invariants are broken.", hint)
+        verb = "is" if len(bad) == 1 else "are"
+        raise CheckFailed(f"{len(bad)} of the store's invariants {verb} broken.", hint)
     say(
         "The store is sound." if not findings else "The store is sound; the notes are what a stopped command may leave."
     )

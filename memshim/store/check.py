@@ -37,9 +37,11 @@ class Finding:
 
 
 def check(layout: Layout) -> list[Finding]:
-    """Returns everything that is not as the format says; the caller holds the store's lock.  Writes nothing."""
-    if identity.read_format(layout) > identity.FORMAT:
-        return [Finding("note", "newer-format", layout.path("format"), "The store is newer than this program.")]
+    """Returns everything that is not as the format says; the caller holds the store's lock.  Writes nothing.
+
+    Raises StoreTooNew for a newer format, of which nothing can be said.
+    """
+    identity.require_writable(layout)
     found = list(_modes(layout))
     if any(f.name == "link" for f in found):
         return found  # nothing behind it is looked at

@@ -22,7 +22,7 @@ def require_writable(layout: Layout) -> None:
     if number > FORMAT:
         raise StoreTooNew(
             f"The store {layout.root} has format {number}; this memshim knows {FORMAT} and only reads it.",
-            "Upgrade memshim to write to it.",
+            "Upgrade memshim to write to it, or to check it.",
         )
 
 

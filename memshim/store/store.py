@@ -276,7 +276,7 @@ class Store:
     def check(self, *, repair: bool = False) -> "tuple[list[str], list[Finding]]":
         """Verifies the store; returns what was repaired, and what is (still) not as `docs/format.md` says.
 
-        Without `repair` nothing is changed.  Raises NoStore for a folder that is no store.
+        Without `repair` nothing is changed.  Raises NoStore for a folder that is none, StoreTooNew.
         """
         from memshim.store import repair as repairer
 

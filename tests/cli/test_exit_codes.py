@@ -215,7 +215,13 @@ def test_check_of_a_journal_that_was_edited_by_hand_ends_with_13(memory, inside,
 def test_a_store_of_a_newer_format_is_read_and_never_written(memory, inside):
     (memory / ".memshim" / "format").write_text("2\n")
     before = _files(memory)
-    for words in (["append", "x"], ["edit", "--old", "two", "--new", "x"], ["compact"], ["check", "--repair"]):
+    for words in (
+        ["append", "x"],
+        ["edit", "--old", "two", "--new", "x"],
+        ["compact"],
+        ["check"],
+        ["check", "--repair"],
+    ):
         answer = inside(*words)
         assert answer.code == 14, words
         assert "format 2" in answer.err
