@@ -9,6 +9,7 @@ from memshim.cli.common import (
     columns,
     counted,
     cut,
+    existing,
     open_to_read,
     say,
     say_json,
@@ -46,9 +47,7 @@ def blame_command(
     opened = open_to_read(store, agent)
     memory = opened.memory()
     name = doc if document is None else document
-    id_ = memory.document_id(name)
-    if id_ not in memory.documents():
-        raise NotFound(f"There is no document {name}", f"There are: {', '.join(sorted(memory.documents().values()))}")
+    id_ = existing(memory, name)
     first, last = _range(lines)
     every = blame(memory, id_)
     rows = [row for row in every if first <= row.number <= (last or row.number)]

@@ -7,11 +7,14 @@ from memshim.agents import inbox
 from memshim.cli import failure
 from memshim.cli.declare import Word
 from memshim.disk.layout import INDEX, resolve
+from memshim.errors import NotFound
 from memshim.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from memshim.store.memory import Memory
 
 FOLDER = Word("--store", metavar="DIR", help="The store; default $MEMSHIM_STORE, else the nearest.")
 AGENT = Word("--agent", metavar="ID", completes="agents", help="Who writes; default $MEMSHIM_AGENT, else cli.")
@@ -42,6 +45,15 @@ def open_to_read(store: str | None, agent: str | None = None) -> Store:
     opened = open_store(store, agent)
     opened.quick = True
     return opened
+
+
+def existing(memory: "Memory", name: str) -> str:
+    """Returns the id of the document with this name; raises NotFound, with those that there are."""
+    documents = memory.documents()
+    doc = memory.document_id(name)
+    if doc not in documents:
+        raise NotFound(f"There is no document {name}", f"There are: {', '.join(sorted(documents.values()))}")
+    return doc
 
 
 def say(text: str) -> None:

@@ -6,6 +6,7 @@ from memshim.cli.common import (
     JSON,
     NAMED,
     STORE,
+    existing,
     open_to_read,
     say,
     say_json,
@@ -14,7 +15,6 @@ from memshim.cli.common import (
 )  # fmt: skip
 from memshim.cli.declare import Word, command
 from memshim.cli.when import moment
-from memshim.errors import NotFound
 from memshim.store.earlier import text_at, text_of
 from memshim.store.history import revision_of
 from memshim.text.sections import Piece
@@ -49,9 +49,7 @@ def show_command(
             write_bytes(text)
         return
     memory = opened.memory()
-    id_ = memory.document_id(doc)
-    if id_ not in memory.documents():
-        raise NotFound(f"There is no document {doc}", f"There are: {', '.join(sorted(memory.documents().values()))}")
+    existing(memory, doc)
     view = opened.view_of(memory, doc)
     if not as_json:
         write_bytes(view.data)

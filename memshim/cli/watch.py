@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from memshim.cli.common import FOLDER, open_to_read, say, shorten, visible, width
+from memshim.cli.common import FOLDER, cut, open_to_read, say, shorten, visible, width
 from memshim.cli.declare import Number, Word, command
 from memshim.cli.log import entry_json, line_of, wanted
 from memshim.daemon import client
@@ -18,6 +18,7 @@ from memshim.store.feed import Feed, News
 from memshim.store.history import History, digits_of
 from memshim.store.store import Store
 from memshim.text.entry import Entry
+from memshim.text.view import readable
 
 LOOK_S = 1.0
 """How often the store is looked at where no daemon says that something changed."""
@@ -143,11 +144,9 @@ def _lines(batch: list[Row]) -> Iterator[tuple[str, str]]:
             if entry is not None:
                 yield line_of(news.memory, entry, width()), _style(row)
             elif row["event"] == "lost":
-                text = shorten(row["text"], 60)
-                yield (
-                    f"{_clock((row, news, None))}  lost: {row['agent']}'s, overwritten by {row['by']}, {row['state']}: {text}",
-                    "red",
-                )
+                whose, by = readable(row["agent"]), readable(row["by"])
+                told = f"{_clock((row, news, None))}  lost: {whose}'s, overwritten by {by}, {row['state']}: "
+                yield cut(told + shorten(row["text"], 60), width()), "red"
             else:
                 yield f"conflict {row['conflict']}: memshim conflicts", "red"
 

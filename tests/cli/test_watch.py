@@ -107,3 +107,17 @@ def test_a_feed_tells_what_a_paused_writer_brings_late_and_nothing_twice(memory)
     store.compact()
     again = feed.poll()
     assert again is None or again.entries == []
+
+
+def test_people_are_told_names_without_digits_and_no_more_than_fits(memory, monkeypatch):
+    store = Store.open(memory, agent="bob-0123abcd")
+    stale = (memory / "MEMORY.md").read_bytes()
+    store.append("- " + "a note of many words " * 5)
+    feed = Feed(store)
+    (memory / "MEMORY.md").write_bytes(stale + b"- mine\n")
+    monkeypatch.setattr(watch, "_hints", lambda folder: iter([None]))
+    monkeypatch.setattr(watch, "width", lambda: 80)
+    told = [line for batch in watch._rows(feed, None, None, "lost") for line, _ in watch._lines(batch)]
+    assert len(told) == 1
+    assert "lost: bob's, overwritten by external, restored: - a note" in told[0]
+    assert len(told[0]) == 80
