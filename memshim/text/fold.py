@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memshim.text.entry import Op
 
     class Cold(Protocol):
-        """What a fold may ask about the past: both answer None for what they never saw."""
+        """What a fold may ask about the past: a block or an entry (None: never seen), and whether an entry is folded."""
 
         def block(self, block: str) -> Facts | None: ...
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memshim import Store, __version__
+from memshim.cli import complete
 from memshim.store import journal
 
 pytest_plugins = ["cli_fixtures", "daemon_fixtures"]
@@ -90,6 +91,12 @@ def test_the_table_has_a_row_for_every_command_that_reports():
         **dict.fromkeys(("id", "doc", "revision", "merged", "notes")),
         "settled": dict.fromkeys(("rule", "kept", "dropped")),
     }
+
+
+def test_the_documented_kinds_of_entries_are_those_that_are_offered():
+    listed = DOCS.read_text().split("Entry kinds: ")[1].split("`remark`")[0]
+    offered = {kind for kind, _ in complete.kinds({}, "")}
+    assert set(re.findall(r"`([a-z]+)`", listed)) == offered - {"compact"}  # which is no entry, but a row of the log
 
 
 def test_init_and_append(inside, store_dir):
