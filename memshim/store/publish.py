@@ -73,7 +73,10 @@ def publish(turn: Turn, doc: str, name: str) -> None:
     a version put aside, which the next command looks at.  Does not: wait for a writer that never stops (see `ROUNDS`).
     Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost.
     """
-    for _ in range(ROUNDS):
+    until = time.monotonic() + ROUNDS_S
+    for n in range(ROUNDS):
+        if n and time.monotonic() >= until:
+            break
         try:
             turn.deferred.discard(doc)
             data = adopt.adopt(turn, doc, name)

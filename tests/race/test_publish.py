@@ -14,7 +14,7 @@ from racing import BUDGET_S, verify_sound
 
 from memshim import Store
 from memshim.disk import files
-from memshim.store import adopt, history
+from memshim.store import adopt, history, publish
 from memshim.store.turn import Turn
 
 BASE = b"# Memory\n\nA text from before.\n\n- kept from before\n"
@@ -144,6 +144,19 @@ def test_versions_that_land_at_every_retry_are_all_taken_in(store: Store, monkey
     assert len(done) == 5
     kept = lines(store)
     assert [kept[f"- foreign {n}"] for n in range(5)] == [1] * 5
+    assert kept["- ours"] == 1
+
+
+def test_a_publish_gives_way_to_somebody_who_never_stops(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "ROUNDS_S", 0.2)
+    count = iter(range(publish.ROUNDS))
+    done = hook(monkeypatch, files, "exchange", lambda: add(store, f"- foreign {next(count)}"), times=publish.ROUNDS)
+    store.append("- ours")
+    assert 0 < len(done) < publish.ROUNDS
+    assert any("is being rewritten all the time" in note for note in store.notes)
+    monkeypatch.undo()
+    kept = lines(store)
+    assert [kept[f"- foreign {n}"] for n in range(len(done))] == [1] * len(done)
     assert kept["- ours"] == 1
 
 
