@@ -91,6 +91,6 @@ def _options_last(args: list[str]) -> list[str]:
     at = 0
     while at < len(args) and args[at].partition("=")[0] in GLOBAL:
         at += 1 if "=" in args[at] else 2
-    if not at or at >= len(args):
-        return args
+    if not args[at:] or args[at].startswith("-"):
+        return args[at:]  # no command: the help is told, or what is wrong with the next option
     return [args[at], *args[:at], *args[at + 1 :]]

@@ -208,6 +208,15 @@ def test_every_command_has_a_help(inside, run_memshim):
         assert "..." not in re.sub(r"\[.*\]\.\.\.|ARGS", "", answer.out.decode()), name  # nothing is cut
 
 
+def test_without_a_command_the_help_is_told_whatever_stands_before_it(inside):
+    plain = inside()
+    assert plain.code == 2
+    for words in (["--store", "."], ["--store"], ["--store=.", "--agent", "bob"]):
+        assert inside(*words) == plain
+    assert inside("--store", ".", "--help") == inside("--help")
+    assert "'--frob'" in inside("--store", ".", "--frob").err
+
+
 def test_append_tells_its_help_to_who_asks_with_one_letter(memory, inside):
     assert inside("append", "-h").out == inside("append", "--help").out
     assert inside("append", "-h", "--raw").code == 0
