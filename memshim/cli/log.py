@@ -165,7 +165,7 @@ def line_of(memory: Memory, entry: Entry, room: int) -> str:
     else:
         head = f"{clock(entry.milliseconds)}  {entry.id[-8:]}  {shorten(author(entry), 16):<12} {entry.kind:<8} "
         names = ", ".join(documents(memory, entry).values())
-        head += "" if told.startswith(f"{names} document") else f"{shorten(names, 40)}  "
+        head += "" if not names or told.startswith(f"{names} document") else f"{shorten(names, 40)}  "
     return cut(head + shorten(told, room), room)
 
 

@@ -77,6 +77,8 @@ def _remark(memory: "Memory", op: "Op") -> str:
         return f"document {_VERBS.get(did, did)} {op.get('name', '')}".strip()
     if op.get("op") == "resolve":
         return "the clash is open again" if op.get("undoes") else "a clash was settled"
+    if op.get("op") == "redact":
+        return "a text was erased"
     return ""
 
 

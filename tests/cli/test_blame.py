@@ -285,3 +285,10 @@ def test_a_line_that_is_not_there_is_said(memory, inside):
     assert (answer.code, answer.out) == (1, b"")
     assert answer.err.startswith("memshim: MEMORY.md has no line 6; it has 5 lines.")
     assert inside("blame", "-L", "5,9").out.count(b"\n") == 1
+
+
+def test_a_redaction_says_what_it_is(memory, inside):
+    inside("append", "the key is sk-123456", "--agent", "bob")
+    assert inside("redact", "--text", "sk-123456").code == 0
+    assert inside("log", "-n", "1").out.rstrip().endswith(b"redact   a text was erased")
+    assert b"a text was erased" in inside("log", "-n", "1", "-p").out
