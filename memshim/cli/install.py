@@ -1,5 +1,6 @@
 """The commands that put the agents' hooks in and take them out: install, uninstall."""
 
+import contextlib
 import os
 import shutil
 
@@ -8,7 +9,7 @@ from memshim.agents.protection import protection
 from memshim.cli import failure
 from memshim.cli.common import say, say_text
 from memshim.cli.declare import OneOf, Word, command
-from memshim.daemon import lifecycle
+from memshim.daemon import lifecycle, protocol
 from memshim.disk.layout import Layout, state_home
 from memshim.errors import MemshimError
 from memshim.store import registry, removal
@@ -118,6 +119,8 @@ def _purge(stores: list[str], dry_run: bool) -> int:
             failed = failure.report_os(error)
     if not failed and not dry_run:
         shutil.rmtree(state_home(), ignore_errors=True)
+        with contextlib.suppress(OSError):  # not there, or not empty
+            os.rmdir(protocol.folder())
     return failed
 
 
