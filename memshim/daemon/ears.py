@@ -73,10 +73,12 @@ class Ears:
                 self.tell("done")
 
     def add(self, folder: str) -> None:
+        """Begins to hear a folder; raises OSError where that cannot be (ENOSPC: no watches are left)."""
         watch = self.watches[folder] = _Watch(self, folder)
         watch.wd = self.source.add_callback(os.fsencode(folder), self.mask, watch, watch.id)
 
     def remove(self, folder: str) -> None:
+        """Hears a folder no more; one that is not heard is passed over."""
         watch = self.watches.pop(folder, None)
         if watch is not None:
             watch.folder = ""
