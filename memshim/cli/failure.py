@@ -18,8 +18,11 @@ def _failed(code: int, message: str, hint: str, as_json: bool) -> int:
     if as_json:
         import json
 
-        print(json.dumps({"version": 1, "error": {"code": code, "message": message, "hint": hint}}), flush=True)
-        return code
+        try:
+            print(json.dumps({"version": 1, "error": {"code": code, "message": message, "hint": hint}}), flush=True)
+            return code
+        except OSError:
+            pass  # the reader has gone away: then as for people
     tell(f"memshim: {message}")
     if hint:
         tell(f"  {hint}")

@@ -1,6 +1,7 @@
 """Exit codes: each one of docs/cli.md is what a program gets, and what a person reads beside it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -248,3 +249,14 @@ def test_an_interrupted_edit_ends_with_130_and_changes_nothing(memory, inside, m
     monkeypatch.setattr("memshim.disk.locks.sidecar", interrupted)
     assert inside("edit", "--old", "two", "--new", "x").code == 130
     assert (memory / "MEMORY.md").read_bytes() == START
+
+
+@pytest.mark.parametrize("words", [["log", "--since", "never"], ["append", ""]])
+def test_a_failure_that_nobody_reads_any_more_keeps_its_code(memory, words):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "memshim", *words, "--json"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=30, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr.startswith(b"memshim: ")) == (2, True), done.stderr
+    assert b"Traceback" not in done.stderr
