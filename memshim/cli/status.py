@@ -8,7 +8,7 @@ from memshim.cli.declare import command
 from memshim.cli.when import age, clock
 from memshim.disk import incidents
 from memshim.store import survey
-from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
+from memshim.store.survey import LARGE_CHARACTERS, LARGE_LINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import time
 
 from memshim.disk import files, locks
 from memshim.store import adopt, diary, history, journal, publish, snapshot
+from memshim.store.survey import LARGE_CHARACTERS, LARGE_LINES, Size
 from memshim.store.turn import Turn
 from memshim.text.merge import merge
 
@@ -16,7 +17,6 @@ SILENT_S = 24 * 3600
 """How long a journal must have been silent before it is archived."""
 RECHECK_S = 3600
 """When archived journals are looked at once more for what a paused writer still added."""
-LARGE_LINES, LARGE_CHARACTERS = 140, 20_000
 
 
 class Compacted:
@@ -81,11 +81,11 @@ def _standing(turn: Turn, doc: str) -> str:
 
 
 def _size_notes(name: str, text: bytes) -> list[str]:
-    lines, characters = text.count(b"\n"), len(text.decode("utf-8", "replace"))
-    if name != "MEMORY.md" or (lines <= LARGE_LINES and characters <= LARGE_CHARACTERS):
+    size = Size(name, text, True)
+    if not size.large:
         return []
     return [
-        f"{name} has {lines} lines and {characters} characters; above {LARGE_LINES} lines or {LARGE_CHARACTERS} "
+        f"{name} has {size.lines} lines and {size.characters} characters; above {LARGE_LINES} lines or {LARGE_CHARACTERS} "
         "characters agents are told to shorten it. Move detail into topic files: memshim append --doc NAME.md"
     ]
 

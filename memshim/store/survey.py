@@ -7,9 +7,9 @@ import os
 import time
 
 from memshim.disk import files
+from memshim.disk.layout import INDEX
 from memshim.errors import DocumentUnusable
 from memshim.store import journal
-from memshim.store.compact import LARGE_CHARACTERS, LARGE_LINES
 from memshim.text.view import readable
 
 TYPE_CHECKING = False
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from memshim.store.memory import Memory
 
 DAY_S, MONTH_S = 86_400.0, 30 * 86_400.0
+LARGE_LINES, LARGE_CHARACTERS = 140, 20_000
+"""Above this agents are told to shorten MEMORY.md."""
 COUNTED = 5_000
 """How many of the newest entries are looked at."""
 LONE_SHARE, LONE_LEAST = 0.9, 20
@@ -34,7 +36,7 @@ class Size:
         self.name = name
         self.lines = text.count(b"\n")
         self.characters = len(text.decode("utf-8", "replace"))
-        self.large = name == "MEMORY.md" and (self.lines > LARGE_LINES or self.characters > LARGE_CHARACTERS)
+        self.large = name == INDEX and (self.lines > LARGE_LINES or self.characters > LARGE_CHARACTERS)
         self.published = published
 
 

@@ -59,6 +59,12 @@ def test_a_single_writer_is_told(memory, inside):
 def test_a_large_document_is_told(memory, inside):
     (memory / "MEMORY.md").write_bytes(b"- line\n" * 141)
     assert b"141 lines of 140, 987 characters of 20,000; too large" in inside("status").out
+    assert inside("compact").err.startswith("MEMORY.md has 141 lines and 987 characters; above 140 lines")
+    Store.open(memory).write(b"- line\n" * 140)
+    assert b"too large" not in inside("status").out
+    assert inside("compact").err == ""
+    Store.open(memory).write(b"- " + b"x" * 19_998 + b"\n")
+    assert "MEMORY.md has 1 lines and 20001 characters" in inside("compact").err
 
 
 @pytest.mark.parametrize("folded", [False, True])
