@@ -7,7 +7,7 @@ import shutil
 from memshim.agents import door, selftest, settings
 from memshim.agents.protection import protection
 from memshim.cli import failure
-from memshim.cli.common import say, say_text
+from memshim.cli.common import counted, say, say_text
 from memshim.cli.declare import OneOf, Word, command
 from memshim.daemon import lifecycle, protocol
 from memshim.disk.layout import Layout, state_home
@@ -111,8 +111,13 @@ def _purge(stores: list[str], dry_run: bool) -> int:
                 say(f"would be removed: {path}")
             continue
         try:
-            removal.remove(layout)
+            conflicts = removal.remove(layout)
             say(f"Published, and removed what was memshim's: {root}")
+            if conflicts:
+                left = counted(
+                    conflicts, "conflict was open: both texts stand", "conflicts were open: their texts stand"
+                )
+                say(f"  {left} there, marked (conflict ...). Leave the one that is right.")
         except MemshimError as error:
             failed = failure.report(error)
         except OSError as error:

@@ -23,8 +23,10 @@ def ours(layout: Layout) -> list[str]:
     return found
 
 
-def remove(layout: Layout) -> None:
+def remove(layout: Layout) -> int:
     """Publishes every document, then removes what is ours, the folder of the rest last; documents stay as they are.
+
+    Returns how many conflicts were open: their texts stay side by side in the documents, marked.
 
     Raises DocumentUnusable, with everything still there, if a document on disk is not what the store holds.  A crash leaves
     documents that are complete, and a part of what is ours; doing it again removes it.
@@ -39,6 +41,7 @@ def remove(layout: Layout) -> None:
                 f"{layout.document(name)} could not be published, so nothing of this store was removed.",
                 f"Look at: memshim status --store {layout.root}",
             )
+    open_conflicts = len(memory.state.conflicts())
     for path in reversed(ours(layout)):
         if os.path.isdir(path):
             shutil.rmtree(path)
@@ -46,6 +49,7 @@ def remove(layout: Layout) -> None:
             files.unlink_quietly(path)
     _remove_empty(layout)
     registry.unregister(layout)
+    return open_conflicts
 
 
 def _remove_empty(layout: Layout) -> None:

@@ -223,3 +223,11 @@ def test_purge_keeps_a_store_that_cannot_be_published(inside: Inside, memory: Pa
     assert "MEMORY.md" in said.err
     assert Layout(str(memory)).is_store()
     assert registry.known() == [str(memory)]
+
+
+def test_purge_says_where_a_conflict_was_open(inside: Inside, clash: Path) -> None:
+    said = inside("uninstall", "--purge").out.decode().splitlines()
+    assert said[-2].endswith(f": {clash}")
+    assert said[-1].startswith("  1 conflict was open: both texts stand there, marked")
+    text = (clash / "MEMORY.md").read_text()
+    assert text.count("(conflict ") == 2
