@@ -13,7 +13,8 @@ from memshim.errors import BadInput
 from memshim.store.store import Store
 
 WRITERS = 8
-NOTES = 5
+LOADS = (5, 10, 20)
+"""How many notes each writer adds; more only where the plain way has lost nothing."""
 START = "# Memory\n\nWhat the agents of this project remember.\n"
 _WORKER = "from memshim.cli.demo import work; work()"
 
@@ -24,16 +25,17 @@ _WORKER = "from memshim.cli.demo import work; work()"
 )
 def demo_command(keep: str | None, as_json: bool) -> int:
     """Race 8 writers in a scratch folder: first the way agents' tools write, then through memshim."""
+    if keep and os.path.isdir(keep) and os.listdir(keep):
+        raise BadInput(f"{keep} is not empty.", "Name a folder that is empty, or not there yet.")
     with tempfile.TemporaryDirectory(prefix="memshim-demo-") as scratch:
-        for notes in (NOTES, 2 * NOTES, 4 * NOTES):
+        for notes in LOADS:
             plain = race(os.path.join(scratch, f"plain-{notes}"), "plain", notes, scratch)
             if plain["lost"]:
                 break
             if not as_json:
-                say(f"The plain way lost none of {plain['sent']} notes this time; racing again with more.")
+                more = "; racing again with more" if notes != LOADS[-1] else ""
+                say(f"The plain way lost none of {plain['sent']} notes this time{more}.")
         folder = keep or os.path.join(scratch, "memshim")
-        if keep and os.path.isdir(keep) and os.listdir(keep):
-            raise BadInput(f"{keep} is not empty.", "Name a folder that is empty, or not there yet.")
         safe = race(folder, "memshim", notes, None if keep else os.path.join(scratch, "state"))
         if as_json:
             say_json({"rows": [plain, safe]})

@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from memshim.cli import demo
+
 pytest_plugins = ["cli_fixtures"]
 
 
@@ -39,3 +41,19 @@ def test_the_demo_keeps_its_store_where_it_is_told_to(run_memshim, tmp_path):
     full = run_memshim("demo", "--keep", kept)
     assert full.returncode == 2
     assert b"not empty" in full.stderr
+
+
+def test_where_the_plain_way_loses_nothing_it_is_told_and_given_more_up_to_an_end(inside, monkeypatch):
+    def race(folder, how, notes, scratch=None):
+        lost = 1 if how == "memshim" else 0
+        return {"how": how, "sent": 8 * notes, "kept": 8 * notes - lost, "lost": lost}
+
+    monkeypatch.setattr(demo, "race", race)
+    answer = inside("demo")
+    assert answer.code == 1  # memshim lost one
+    said = answer.out.decode().splitlines()
+    assert said[:3] == [
+        "The plain way lost none of 40 notes this time; racing again with more.",
+        "The plain way lost none of 80 notes this time; racing again with more.",
+        "The plain way lost none of 160 notes this time.",
+    ]
