@@ -1,6 +1,13 @@
 """Every exception of memshim: its exit code, its message and its hint.  Must not know who raises or prints it."""
 
 
+def word(text: str) -> str:
+    """Returns a text as one word of a shell's line, for hints that are to be typed."""
+    import shlex  # not on the path of `memshim append`
+
+    return shlex.quote(text)
+
+
 class MemshimError(Exception):
     """Is the base of every expected failure: `exit_code` for programs, `str()` for people, `hint` for what to do next."""
 

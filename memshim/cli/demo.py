@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from memshim.cli.common import JSON, say, say_json
 from memshim.cli.declare import Word, command
-from memshim.errors import BadInput
+from memshim.errors import BadInput, word
 from memshim.store.store import Store
 
 WRITERS = 8
@@ -42,7 +42,7 @@ def demo_command(keep: str | None, as_json: bool) -> int:
         else:
             _print_table([plain, safe])
             if keep:
-                say(f"The store is in {keep}; try: memshim log --store {keep}")
+                say(f"The store is in {keep}; try: memshim log --store {word(keep)}")
     return 1 if safe["lost"] else 0
 
 

@@ -19,7 +19,7 @@ from memshim.cli.declare import Number, Word, command
 from memshim.cli.pager import paged
 from memshim.cli.when import clock, moment
 from memshim.disk.layout import INDEX
-from memshim.errors import BadInput
+from memshim.errors import BadInput, word
 from memshim.store.blame import author
 from memshim.store.diary import compactions
 from memshim.store.memory import Memory
@@ -177,7 +177,7 @@ def _compaction(memory: Memory, row: "dict[str, Any]", doc: str | None, room: in
         head = f"{clock(row['time'], '%m-%d %H:%M')} -------- {'memshim':<8} {COMPACT:<7} {row['folded']} folded"
         return head + "".join(f"; was {was[:7]}" for _, was in stood)
     head = f"{clock(row['time'])}  --------  {'memshim':<12} {COMPACT:<8} {counted(row['folded'], 'entry', 'entries')} folded"
-    of = "" if doc is None or doc == INDEX else f" --doc {doc}"
+    of = "" if doc is None or doc == INDEX else f" --doc {word(doc)}"
     return head + "".join(f"; before it: memshim show --at {was[:12]}{of}" for _, was in stood)
 
 

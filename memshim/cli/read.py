@@ -10,6 +10,7 @@ from memshim.cli.common import (
     open_to_read,
     say,
     say_json,
+    say_notes,
     visible,
     write_bytes,
 )  # fmt: skip
@@ -47,12 +48,14 @@ def show_command(
             say_json({"doc": doc, "revision": revision_of(text), "text": text.decode("utf-8", "replace")})
         else:
             write_bytes(text)
+            say_notes(opened.notes)
         return
     memory = opened.memory()
     existing(memory, doc)
     view = opened.view_of(memory, doc)
     if not as_json:
         write_bytes(view.data)
+        say_notes(opened.notes)
         return
     blocks, line = [], 1
     for piece in view.folded.pieces:
@@ -78,11 +81,13 @@ def _block_json(piece: Piece, first: int, last: int) -> dict[str, object]:
 def rev_command(store: str | None, agent: str | None, document: str | None, doc: str, as_json: bool) -> None:
     """Print the merged document's revision: SHA-256 of its bytes, the token for --expect."""
     doc = doc if document is None else document
-    view = open_to_read(store, agent).read(doc)
+    opened = open_to_read(store, agent)
+    view = opened.read(doc)
     if as_json:
         say_json({"doc": doc, "revision": view.revision})
-    else:
-        say(view.revision)
+        return
+    say(view.revision)
+    say_notes(opened.notes)
 
 
 @command(
@@ -109,3 +114,4 @@ def conflicts_command(store: str | None, agent: str | None, as_json: bool) -> No
         say(f"  Settle it: memshim resolve {clash.label} --keep ours|theirs|both")
     if not clashes:
         say("There is no open conflict.")
+    say_notes(opened.notes)

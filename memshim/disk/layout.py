@@ -8,7 +8,7 @@ holds nothing of ours: the client lists every *.md below it as memories, so all 
 import os
 import stat
 
-from memshim.errors import BadInput, NoStore, StoreUnusable
+from memshim.errors import BadInput, NoStore, StoreUnusable, word
 
 INDEX = "MEMORY.md"
 OURS = ".memshim"
@@ -182,7 +182,7 @@ def resolve(given: "str | None", start: str = ".") -> str:
     named = given if given is not None else os.environ.get("MEMSHIM_STORE") or None
     if named is not None:
         if not os.path.isdir(named):
-            raise NoStore(f"There is no folder {named}", f"To make a store there: memshim init --store {named}")
+            raise NoStore(f"There is no folder {named}", f"To make a store there: memshim init --store {word(named)}")
         return named
     found = find(start) or client_memory(start)
     if found is None:

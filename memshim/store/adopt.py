@@ -8,7 +8,7 @@ import os
 import time
 
 from memshim.disk import files
-from memshim.errors import DocumentUnusable, NotFound
+from memshim.errors import DocumentUnusable, NotFound, word
 from memshim.store import intake, lost, rename
 from memshim.store.history import revision_of
 from memshim.store.memory import Memory
@@ -214,7 +214,7 @@ def take_deletion(turn: Turn, doc: str, revision: str, source: intake.Source) ->
     turn.record(source.kind, source.agent, ops, session=source.session, id=source.id, extra=source.extra)
     turn.taken_in += 1
     history.forget_published()
-    turn.notes.append(f"{name} was removed; memshim restore {name} brings it back.")
+    turn.notes.append(f"{name} was removed; memshim restore {word(name)} brings it back.")
 
 
 # --- what a publish put aside -------------------------------------------------------------------------------

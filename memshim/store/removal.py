@@ -5,7 +5,7 @@ import shutil
 
 from memshim.disk import files
 from memshim.disk.layout import OURS, Layout
-from memshim.errors import DocumentUnusable
+from memshim.errors import DocumentUnusable, word
 from memshim.store import registry
 from memshim.store.store import Store
 
@@ -39,7 +39,7 @@ def remove(layout: Layout) -> int:
         if (found[0] if found else b"") != memory.view(doc).text:
             raise DocumentUnusable(
                 f"{layout.document(name)} could not be published, so nothing of this store was removed.",
-                f"Look at: memshim status --store {layout.root}",
+                f"Look at: memshim status --store {word(layout.root)}",
             )
     open_conflicts = len(memory.state.conflicts())
     for path in reversed(ours(layout)):

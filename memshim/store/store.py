@@ -6,7 +6,7 @@ from functools import partial
 
 from memshim.disk import locks
 from memshim.disk.layout import INDEX, Layout, agent_id, document_name
-from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable
+from memshim.errors import BadInput, LockTimeout, MemshimError, NoStore, StoreTooNew, StoreUnusable, word
 from memshim.store import adopt, append, change, compact, create, publish
 from memshim.store.history import History, digits_of, now_ms
 from memshim.store.memory import Memory
@@ -61,7 +61,7 @@ class Store:
         """
         folder = os.fspath(path)
         if not os.path.isdir(folder):
-            raise NoStore(f"There is no folder {folder}", f"To make a store there: memshim init --store {folder}")
+            raise NoStore(f"There is no folder {folder}", f"To make a store there: memshim init --store {word(folder)}")
         return cls(Layout(folder), agent_id(agent), session, lock_timeout)
 
     def close(self) -> None:

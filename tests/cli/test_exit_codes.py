@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -140,6 +141,20 @@ def test_no_store_ends_with_10_and_the_line_that_makes_one(inside, run_memshim, 
     assert inside("append", "x", "--store", "away").code == 0
 
 
+@pytest.mark.parametrize("name", ["away", "far away", "it's"])
+def test_a_line_to_type_can_be_typed(inside, on_path, name):
+    line = inside("log", "--store", name).err.split("To make a store there: ")[1]
+    subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=True)
+    assert inside("log", "--store", name).code == 0
+    topic = Path(name, f"{name}.md")
+    topic.write_text("- x\n")
+    inside("rev", "--store", name)
+    topic.unlink()
+    line = re.search("was removed; (memshim restore .*) brings", inside("rev", "--store", name).err)[1]
+    subprocess.run(["sh", "-c", f"{line} --store {shlex.quote(name)}"], capture_output=True, timeout=30, check=True)
+    assert topic.read_text() == "- x\n"
+
+
 def test_a_lock_that_is_not_had_in_time_ends_with_11_and_names_its_holder(memory, inside, held, impatient):
     for words in (["edit", "--old", "two", "--new", "x"], ["compact"], ["check"]):
         answer = inside(*words)
@@ -155,6 +170,8 @@ def test_reading_does_not_need_the_lock_and_says_what_it_left_out(memory, inside
     assert answer.code == 0
     assert b"init" in answer.out
     assert f"process {held}" in answer.err or "lock" in answer.err
+    for words in (["show"], ["rev"], ["conflicts"], ["blame"], ["lost"], ["status"]):
+        assert inside(*words).err.startswith("Read without taking in changes: "), words
 
 
 def test_a_stale_edit_that_clashes_ends_with_12_shows_both_texts_and_changes_nothing(memory, run_memshim, inside):
