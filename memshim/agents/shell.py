@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 READERS = frozenset({
     "[", "basename", "cat", "cd", "cmp", "cut", "date", "diff", "dirname", "du", "echo", "egrep", "false",
     "fgrep", "file", "grep", "head", "less", "ls", "md5sum", "more", "nl", "printf", "pwd", "readlink",
-    "realpath", "rg", "sha256sum", "sleep", "stat", "tail", "test", "tr", "tree", "true", "type", "uniq", "wc",
+    "realpath", "rg", "sha256sum", "sleep", "stat", "tail", "test", "tr", "true", "type", "wc",
     "which",
 })  # fmt: skip
-_WRITING_OPTIONS = {"find": ("-delete", "-exec", "-ok", "-fprint"), "sort": ("-o", "--output")}
+_WRITING_OPTIONS = {"find": ("-delete", "-exec", "-ok", "-fprint", "-fls"), "sort": ("-o", "--output"), "tree": ("-o",)}
 _MAX_TOKENS = 2_000
 
 
@@ -64,6 +64,8 @@ def _writes(words: "list[str]") -> bool:
     name = os.path.basename(words[0])
     if name == "sed":
         return any("i" in word for word in words[1:] if word[:1] == "-")
+    if name == "uniq":
+        return sum(word[:1] != "-" for word in words[1:]) > 1  # its second file is the one that it writes
     if name in _WRITING_OPTIONS:
         return any(word.startswith(_WRITING_OPTIONS[name]) for word in words[1:])
     return name not in READERS
