@@ -45,13 +45,13 @@ def timeline_command(
         sys.stdout.flush()
         sys.stdout.buffer.write(page)
         return
-    folder = os.path.dirname(os.path.abspath(path))
-    files.replace(path, page, folder, 0o600)
+    path = os.path.abspath(path)
+    files.replace(path, page, os.path.dirname(path), 0o600)
     if as_json:
-        say_json({"file": os.path.abspath(path), "entries": len(data["entries"]), "agents": len(data["agents"])})
+        say_json({"file": path, "entries": len(data["entries"]), "agents": len(data["agents"])})
         return
     entries = counted(len(data["entries"]), "entry", "entries")
-    say(f"{entries} of {counted(len(data['agents']), 'agent')}: {os.path.abspath(path)}")
+    say(f"{entries} of {counted(len(data['agents']), 'agent')}: {path}")
     say_notes(opened.notes)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from memshim import Store
 from memshim.cli.main import COMMANDS
 
 pytest_plugins = ["cli_fixtures"]
@@ -279,3 +280,18 @@ def test_the_python_of_the_readme_works_as_it_stands(store_dir, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     exec(code, {})
     assert (store_dir / "MEMORY.md").read_bytes() == b"## Decisions\n\n- use uv\n"
+
+
+def test_the_commands_in_the_table_of_the_readme_work_too(memory, on_path):
+    inside_table = README.read_text().split("| command | says |")[1].split("\n\n")[0]
+    lines = re.findall(r"^\| `(memshim [^`]*)`", inside_table, re.MULTILINE)
+    assert len(lines) > 5
+    (memory / "secret.txt").write_text("sk-123456\n")
+    store = Store.open(memory, agent="bob")
+    entry = store.append("sk-123456\n- and\n- two\n- more\n", raw=True)
+    for line in lines:
+        # The ids and revisions of the table are examples.
+        typed = line.replace("9043a14e", entry[-8:]).replace("2e7cfc6", store.read().revision[:7])
+        done = subprocess.run(["sh", "-c", typed], capture_output=True, timeout=30, check=False)
+        assert done.returncode == 0, (typed, done.stderr)
+    assert (memory / "memory.html").exists()
