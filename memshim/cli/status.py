@@ -1,6 +1,5 @@
 """The command that says how things are: status."""
 
-import os
 import time
 
 from memshim.cli.common import JSON, STORE, counted, open_to_read, say, say_json, say_notes, visible
@@ -63,7 +62,7 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     for incident in happened[-SHOWN:]:
         say(f"  Incident {age(incident['time'] * 1000)} ago: {_told(incident)}")
     if len(happened) > SHOWN:
-        say(f"  {len(happened)} incidents since {clock(since * 1000)}: {os.path.dirname(incidents.path())}/incidents")
+        say(f"  {len(happened)} incidents since {clock(since * 1000)}: {incidents.path()}")
     unfolded = f"{counted(len(memory.new), 'entry', 'entries')} not folded yet"
     say(f"  {unfolded}; kept revisions {history / 1e6:.1f} MB")
     if lately.lone:
