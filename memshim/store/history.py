@@ -7,6 +7,7 @@
 A revision that is recorded but not confirmed was planned: a crash may have come before or after it reached the disk.
 """
 
+import itertools
 import os
 import time
 import zlib
@@ -260,9 +261,10 @@ class History:
 
 
 def prune(layout: Layout, now_ms: int) -> int:
-    """Removes revisions older than 30 days, and the oldest ones beyond 50 MB; never the newest of a document, nor
-    the one that is on disk.
+    """Removes revisions that newer ones followed 30 days ago, and the first of these beyond 50 MB; never the newest of a
+    document, nor the one that is on disk.
 
+    A text that nobody changed for months may have been read, and put aside, until the moment when another followed.
     Returns how many bytes are kept.
     """
     found: list[tuple[str, int, str]] = []
@@ -271,8 +273,9 @@ def prune(layout: Layout, now_ms: int) -> int:
         if folder.is_dir(follow_symlinks=False):
             shown = (files.read(layout.path("published", folder.name)) or b"").split(b" ")[0].decode("ascii", "replace")
             names = sorted(os.scandir(folder.path), key=lambda item: item.name)
-            old = [item for item in names[:-1] if not item.name.endswith(shown or "-")]
-            found += [(item.name, item.stat(follow_symlinks=False).st_size, item.path) for item in old]
+            for item, follower in itertools.pairwise(names):
+                if not item.name.endswith(shown or "-"):
+                    found.append((follower.name, item.stat(follow_symlinks=False).st_size, item.path))
     found.sort(reverse=True)
     oldest = f"{max(0, now_ms - KEPT_DAYS * 86_400_000) << 16:016x}"
     kept = 0

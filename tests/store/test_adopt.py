@@ -71,6 +71,18 @@ def test_an_older_text_put_back_at_once_is_a_stale_writers_and_is_published_over
     assert (store_dir / "MEMORY.md").read_bytes() == START + b"- three\n"
 
 
+def test_a_compaction_right_after_the_first_change_in_months_makes_no_foreign_text_of_the_old_one(store, store_dir):
+    store.publish()
+    months_ago = (int(time.time()) - 100 * 86_400) * 1000 << 16
+    for path in (store_dir / ".memshim" / "history").glob("*/*"):
+        path.rename(path.with_name(f"{months_ago:016x}{path.name[16:]}"))
+    store.append("- three")
+    store.compact()  # the text before is still put aside, and an editor may still hold it
+    assert store.read().data == START + b"- three\n"
+    (store_dir / "MEMORY.md").write_bytes(START + b"- mine\n")
+    assert store.read().data.count(b"- three") == 1
+
+
 def test_a_line_that_was_edited_and_is_deleted_in_an_editor_much_later_stays_deleted(store, store_dir, later):
     store.edit("- two", "- two, but said in many more words than before")
     later(3600)
