@@ -58,7 +58,8 @@ def carry(seen: bytes, old: bytes, new: bytes, text: bytes) -> bytes:
     if at < 0:
         return seen
     first = text.count(b"\n", 0, at)
-    return look(seen, text, range(first, first + new.count(b"\n") + 1))
+    behind = 0 if new.endswith(b"\n") else 1  # else the line behind what they wrote would be one that they saw
+    return look(seen, text, range(first, first + new.count(b"\n") + behind))
 
 
 def common(texts: "list[bytes]") -> "set[int]":

@@ -30,6 +30,8 @@ def test_ones_own_replacement_is_known_and_nothing_else_of_the_new_text() -> Non
     assert carry(seen, b"two\n", b"2\n", text) == b"one\n2\n"
     assert carry(b"", b"two\n", b"2\n", text) == b"2\n"
     assert carry(seen, b"two\n", b"", b"one\nof another\n") == b"one\n"
+    assert carry(seen, b"one\n", b"1\n", b"1\nof another\ntwo\n") == b"1\ntwo\n"
+    assert carry(seen, b"one", b"1", b"1\nof another\ntwo\n") == b"1\ntwo\n"
 
 
 def test_a_last_line_without_its_end_is_the_same_line() -> None:
