@@ -131,8 +131,8 @@ def changed(place: Place, event: Changed) -> list[str]:
         if turn.memory.entry(id) is None:
             mine = place.seen(event.writer, doc)
             had = mine.text(after if event.old is None else b"")
-            guesses = left = provisional.guesses(turn, doc, after)
             old = _revision(place, turn, doc, before) if before is not None else b""
+            guesses = left = provisional.guesses(turn, doc, after, old)
             untold = not guesses and provisional.is_untold(turn, doc, old)
             if before is not None:
                 left = provisional.account_for(turn, doc, old, guesses)

@@ -81,8 +81,9 @@ class _Work:
             return
         adopted = self._adopted(doc)
         if len(adopted) == 1:  # somebody looked while the command ran, and took its text for a stranger's
-            text = history.find(adopted[0][1]).text
-            self._take(doc, name, text, *self._base(doc, revision, text), replaces=(adopted[0][0],))
+            id, digest, time = adopted[0]
+            text = history.find(digest).text
+            self._take(doc, name, text, *self._base(doc, revision, text, time), replaces=(id,))
         published = history.published
         if published is not None and published.revision == found:
             return
@@ -90,8 +91,8 @@ class _Work:
             return  # an older text over a newer one, while others write as well: no revert of this command's
         self._take(doc, name, data, *self._base(doc, revision, data))
 
-    def _adopted(self, doc: str) -> "list[tuple[str, str]]":
-        """Returns the adoptions of the document since the command began: entry, and the revision that was found."""
+    def _adopted(self, doc: str) -> "list[tuple[str, str, str]]":
+        """Returns the adoptions of the document since the command began: entry, the revision that was found, and its time."""
         before = self.noted.revisions.values()
         rows = []
         for entry in self.turn.memory.new.values():
@@ -102,15 +103,21 @@ class _Work:
                 and doc in entry.documents()
                 and entry.id not in self.turn.memory.state.dropped
             ):
-                rows.append((entry.id, str(entry.extra["found"])))
+                rows.append((entry.id, str(entry.extra["found"]), entry.time))
         return rows
 
-    def _base(self, doc: str, revision: str, data: bytes) -> "tuple[bytes, list[tuple[list[str], bytes]]]":
-        """Returns what the command had read: the text before it, or one that came while it ran, if that is nearer."""
+    def _base(
+        self, doc: str, revision: str, data: bytes, adopted: str = ""
+    ) -> "tuple[bytes, list[tuple[list[str], bytes]]]":
+        """Returns what the command had read: the text before it, or one that came while it ran, if that is nearer.
+
+        Of what was `adopted` at a time nothing later can be the base: that holds what the command wrote, and more.
+        """
         history, own = self.turn.history(doc), revision_of(data)
         bases = []
         for found in history.bases():
-            if found.digest != own:  # somebody who looked meanwhile may have kept the command's own text
+            late = adopted and found.time > adopted and found.digest != revision
+            if found.digest != own and not late:  # somebody who looked meanwhile may have kept the command's own text
                 bases.append(found)
             if found.digest == revision:
                 break

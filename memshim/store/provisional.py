@@ -21,12 +21,15 @@ PROVISIONAL_MS = 3_600_000
 """For how long after an adoption its call is waited for."""
 
 
-def guesses(turn: Turn, doc: str, data: bytes) -> tuple[str, ...]:
+def guesses(turn: Turn, doc: str, data: bytes, before: bytes) -> tuple[str, ...]:
     """Returns the entries that took exactly this text of a document in, knowing nothing but its bytes.
 
-    Whoever brings the call that wrote it names them in `replaces`.
+    Whoever brings the call that wrote it, over the text `before`, names them in `replaces`.  An entry that is older than a
+    record of `before` is no guess at this call: who adds a line and takes it out again makes bytes that stood there earlier.
     """
-    return tuple(e.id for e in _found(turn, doc, data) if e.kind in intake.GUESSED)
+    history, old = turn.history(doc), revision_of(before)
+    entries = (e for e in _found(turn, doc, data) if e.kind in intake.GUESSED)
+    return tuple(e.id for e in entries if not history.knows(old, e.time))
 
 
 def _found(turn: Turn, doc: str, data: bytes) -> "Iterator[Entry]":
