@@ -101,9 +101,10 @@ class Facts:
         return taken_back(self.undone) if self.undone else set()
 
     def said(self) -> "list[Def]":
-        """Returns the definitions that stand."""
+        """Returns the definitions that stand, in their order: that of the map is the order in which they came."""
         gone = self.taken_back()
-        return [said for entry, said in self.defs.items() if entry not in gone]
+        found = [said for entry, said in self.defs.items() if entry not in gone]
+        return sorted(found, key=Def.rank) if len(found) > 1 else found
 
     def killers(self) -> "list[str]":
         """Returns the entries whose tombstones stand, because no restoration had seen them; and those that took back

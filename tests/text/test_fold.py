@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import Past, Scene, fold, steps, told
 
+from memshim.text.entry import block_id
 from memshim.text.fold import State
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -62,3 +63,12 @@ def test_two_heads_united_and_the_rest_are_the_same_as_all_at_once(script, seed)
     assert told(state) == told(fold(dict.fromkeys(one + two)))
     past.keep(state.apply(entries, past), state.freeze())
     assert told(state) == told(fold(entries))
+
+
+def test_equal_lines_of_which_one_was_told_twice_are_shown_alike_in_any_order():
+    scene = Scene([], {"MEMORY.md": b"# M\n"})
+    told_once = {"op": "add", "doc": "MEMORY.md", "at": "m000.ann", "kinds": "b", "blocks": [b"- x\n"]}
+    scene._say("ann", "adopt", [told_once])
+    again = {**told_once, "ids": [block_id(scene.entries[-1].id, 0)]}
+    scene._say("bob", "edit", [{**told_once, "at": "m000.bob"}, again])
+    assert told(fold(scene.entries)) == told(fold(scene.entries[::-1]))
