@@ -53,8 +53,8 @@ STANDARD_LIBRARY_ONLY = {"memshim.daemon.protocol", "memshim.daemon.client"}
 NOT_ON_THE_HOT_PATH = {"click", "filelock", "portalocker", "watchdog", "json", "re", "typing", "dataclasses"}
 NOT_ON_THE_HOT_PATH |= {"pathlib", "subprocess", "logging", "tempfile", "importlib.metadata"}
 
-# To read, records are read (json, and re for it) and nothing is merged; click and its like cost more than all the rest.
-NOT_TO_READ = NOT_ON_THE_HOT_PATH - {"json", "re"} | {"shutil", "inspect", "memshim.text.merge.threeway"}
+# To read, records are read and nothing is merged; click and its like cost more than all the rest.
+NOT_TO_READ = NOT_ON_THE_HOT_PATH | {"shutil", "inspect", "memshim.text.merge.threeway"}
 
 STANDARD = sys.stdlib_module_names | {"_sha2", "_sha256"}  # each of these two is only in some of the versions
 

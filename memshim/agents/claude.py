@@ -7,6 +7,7 @@ import os
 
 from memshim.agents.event import Call, Changed, Changing, Event, Looked, Ran, Refused, Running, Started, Writer
 from memshim.disk.layout import is_client_store, is_document
+from memshim.text import jsontext
 from memshim.text.digest import sha256
 
 TYPE_CHECKING = False
@@ -125,8 +126,6 @@ def leads_out(path: str) -> bool:
 
 def configured_folders(environ: "Mapping[str, str]") -> "set[str]":
     """Returns the folders to which settings or the environment have moved the memory, as real paths."""
-    import json
-
     home = environ.get("HOME") or os.path.expanduser("~")
     config = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
     found = [environ.get("CLAUDE_COWORK_MEMORY_PATH_OVERRIDE", "")]
@@ -138,7 +137,7 @@ def configured_folders(environ: "Mapping[str, str]") -> "set[str]":
     ):
         try:
             with open(os.path.join(folder, name), "rb") as file:
-                settings = json.loads(file.read())
+                settings = jsontext.loads(file.read())
         except (OSError, ValueError):
             continue  # the client cannot read it either
         moved = settings.get("autoMemoryDirectory") if isinstance(settings, dict) else None

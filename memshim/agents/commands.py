@@ -15,6 +15,7 @@ from memshim.disk.layout import Layout, is_document
 from memshim.errors import DocumentUnusable
 from memshim.store import lease
 from memshim.store.history import History, now_ms, revision_of
+from memshim.text import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,10 +109,8 @@ def _note(layout: Layout, writer: Writer, call: "Call", what: "dict[str, Any]") 
 
 
 def _noted(path: str) -> "Noted | None":
-    import json
-
     try:
-        what = json.loads(files.read(path) or b"null")
+        what = jsontext.loads(files.read(path) or b"null")
         return Noted(what["time"], what["revisions"], what["texts"]) if what is not None else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None  # another version's, or damaged

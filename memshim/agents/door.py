@@ -12,6 +12,7 @@ from memshim.disk import files, incidents
 from memshim.disk.layout import INDEX, Layout, client_memory
 from memshim.errors import LockTimeout, MemshimError
 from memshim.store import lease
+from memshim.text import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ class Visit:
         self.events = list(claude.events(self.fields, self.environ))
 
     def _take(self, answered: bool) -> bytes:
-        import json
-
         sentences: list[str] = []
         for event in self.events:
             sentences += take(event, self.environ)
@@ -85,7 +84,11 @@ class Visit:
             told.later(self.writer, sentences)
             return b""
         said = claude.answer(self.fields, [*told.now(self.writer), *sentences])
-        return json.dumps(said).encode() if said is not None else b""
+        if said is None:
+            return b""
+        import json  # costs as much as an interpreter's start, and mostly nothing is said
+
+        return json.dumps(said).encode()
 
     def _guarded(self, work: "Callable[[], None]") -> None:
         """Does a part of the work.  What cannot be taken in now stays in the inbox, what never can does not."""
@@ -130,9 +133,7 @@ def catch_up(environ: "Mapping[str, str]", age: float = 0.0) -> None:
 
 
 def _parsed(payload: bytes) -> "dict[str, Any]":
-    import json
-
-    fields = json.loads(payload) if len(payload) <= MAX_BYTES else None
+    fields = jsontext.loads(payload) if len(payload) <= MAX_BYTES else None
     if not isinstance(fields, dict):
         raise claude.BadEvent("the payload is no object")
     return fields

@@ -8,6 +8,7 @@ import os
 import time
 
 from memshim.disk import files
+from memshim.text import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +39,10 @@ def note(layout: "Layout", folded: int, archived: int, documents: "dict[str, lis
 
 def compactions(layout: "Layout") -> "list[dict[str, Any]]":
     """Returns the compactions, oldest first, as far as kept."""
-    import json
-
     found = []
     for line in (files.read(layout.path(NAME)) or b"").splitlines():
         try:
-            row = json.loads(line)
+            row = jsontext.loads(line)
         except ValueError:
             continue
         if isinstance(row, dict) and all(isinstance(row.get(name), int) for name in ("time", "folded", "archived")):

@@ -10,6 +10,7 @@ import time
 
 from memshim.disk import files, locks
 from memshim.disk.layout import Layout
+from memshim.text import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,12 +81,10 @@ class _Rows:
         return self
 
     def _read(self, data: bytes) -> None:
-        import json
-
         now = time.time()
         for line in data.splitlines():
             try:
-                alone, agent, call, process, ends = json.loads(line)
+                alone, agent, call, process, ends = jsontext.loads(line)
                 if now < ends <= now + LASTS_S:  # one from a clock that was ahead would have no end: it counts as ended
                     self.found.append([alone, agent, call, process, ends])
             except (ValueError, TypeError):

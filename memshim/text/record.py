@@ -116,13 +116,13 @@ def _record_at(data: bytes, at: int) -> "Found | None":
 
 
 def _decode_body(body: bytes) -> "tuple[dict[str, Any], list[bytes]] | None":
-    import json  # not on the append path: it costs as much as most of an interpreter's start
+    from memshim.text import jsontext  # not on the append path
 
     meta_end = body.find(_CLOSING)
     if meta_end < 0:
         return None
     try:
-        meta = json.loads(body[:meta_end])
+        meta = jsontext.loads(body[:meta_end])
         lengths = meta.pop("texts")
         rest = _unescape(body[meta_end + len(_CLOSING) :])
         texts, at = [], 0
