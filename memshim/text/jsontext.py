@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SPACE = " \t\n\r"
+_BOM = b"\xef\xbb\xbf"
 
 
 class _Settings:
@@ -22,11 +23,11 @@ class _Settings:
 
 
 def loads(data: "str | bytes") -> "Any":
-    """Returns the value of a JSON text, as `json.loads` does for UTF-8; raises ValueError for anything else.
+    """Returns the value of a JSON text, as `json.loads` does for UTF-8, of which a BOM is allowed; else raises ValueError.
 
     Raises RecursionError for what is nested some thousand deep.
     """
-    text = data if isinstance(data, str) else data.decode("utf-8", "surrogatepass")
+    text = data if isinstance(data, str) else data.removeprefix(_BOM).decode("utf-8", "surrogatepass")
     text = text.strip(_SPACE)
     try:
         value, end = _scan(text, 0)

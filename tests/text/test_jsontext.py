@@ -37,6 +37,7 @@ def test_odd_ones():
     assert math.isnan(jsontext.loads("NaN"))
     assert jsontext.loads('"\\ud800"') == "\ud800"
     assert jsontext.loads('{"a": 1, "a": 2}') == {"a": 2}
+    assert jsontext.loads(b"\xef\xbb\xbf{}") == json.loads(b"\xef\xbb\xbf{}") == {}
     with pytest.raises(ValueError):  # noqa: PT011 - some of its sentences are the library's
         jsontext.loads(b"\xff")
     with pytest.raises(ValueError):  # noqa: PT011 - some of its sentences are the library's
