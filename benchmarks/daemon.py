@@ -10,83 +10,20 @@ Each has a home, a runtime folder and stores of its own, in a scratch folder.
 """
 
 import argparse
-import contextlib
 import itertools
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
 
 import bench
 import unhooked
+from watched import START, daemon, row_of, settle, store
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-START = b"# Memory\n\n" + b"".join(b"- what was known before, line %d\n" % n for n in range(20))
-
-
-PROGRAM = """
-import os, sys
-sys.path.insert(0, os.environ["BENCH_HERE"])
-import socket_worker
-pause, real = int(os.environ.get("BENCH_FSYNC_MS", "0")) / 1000, os.fsync
-if pause:
-    os.fsync = lambda fd: (real(fd), socket_worker.slow_disk(pause))
-from memshim.daemon.lifecycle import run
-run()
-"""
-
-
-def settle(check: "object", timeout: float = 30.0) -> bool:
-    """Waits until `check()` is true; tells whether it came to that."""
-    until = time.monotonic() + timeout
-    while time.monotonic() < until:
-        if check():  # type: ignore[operator]
-            return True
-        time.sleep(0.02)
-    return False
-
-
-@contextlib.contextmanager
-def daemon(folder: str) -> Iterator[int]:
-    """Runs a daemon for the scratch home, in a process of its own; gives its pid, and ends it."""
-    runtime = tempfile.mkdtemp(prefix="ms-")
-    os.environ["XDG_RUNTIME_DIR"] = runtime
-    with open(os.path.join(folder, "daemon.out"), "ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM], stdout=out, stderr=out, cwd="/",
-            env={**os.environ, "PYTHONPATH": os.path.dirname(HERE), "MALLOC_ARENA_MAX": "2", "BENCH_HERE": HERE},
-        )  # fmt: skip
-    try:
-        from memshim.daemon import lifecycle
-
-        if not settle(lambda: (found := lifecycle.status()) and not any(s["polled"] for s in found["stores"])):
-            raise RuntimeError("the daemon did not start, or does not watch")
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
-        for where, _, names in os.walk(runtime, topdown=False):
-            for name in names:
-                os.unlink(os.path.join(where, name))
-            os.rmdir(where)
-
-
-def store(folder: str, name: str, text: bytes = START) -> str:
-    """Makes a store; returns its path."""
-    from memshim import Store
-
-    path = os.path.realpath(os.path.join(folder, name))
-    os.makedirs(path)
-    with open(os.path.join(path, "MEMORY.md"), "wb") as file:
-        file.write(text)
-    Store.open(path).init()
-    return path
-
-
 # --- a ------------------------------------------------------------------------------------------------------
 
 
@@ -105,23 +42,9 @@ def race(path: str, how: str, changes: int, seed: int, writers: int = 4) -> "tup
     last, still = lines(), time.monotonic()
     while time.monotonic() - still < 2:  # until nobody publishes any more, and a daemon has nothing left to take in
         time.sleep(0.1)
-        if (now := lines()) != last or at_work(path):
+        if (now := lines()) != last or ((row := row_of(path)) and row["busy"]):
             last, still = now, time.monotonic()
     return len(wanted), sum(line in set(last) for line in wanted), sum(last.count(line) > 1 for line in wanted)
-
-
-def at_work(path: str) -> bool:
-    """Tells whether there is a daemon that has something to take in of a store."""
-    from memshim.daemon import lifecycle
-
-    return any(store["busy"] for store in (lifecycle.status() or {"stores": []})["stores"] if store["store"] == path)
-
-
-def seen(path: str) -> bool:
-    """Tells whether there is a daemon that watches a store."""
-    from memshim.daemon import lifecycle
-
-    return any(store["store"] == path for store in (lifecycle.status() or {"stores": []})["stores"])
 
 
 def kept(folder: str, quick: bool) -> None:
@@ -289,7 +212,9 @@ def socket_appends(folder: str, quick: bool) -> None:
         def race(how: str, many: int = many, stores: "Iterator[str]" = stores) -> float:
             path = next(stores)  # one that has grown is published meanwhile, which takes longer and longer
             client.ask("append", {"store": path, "agent": "first", "id": "f" * 32}, b"- the journal is there")
-            settle(lambda: seen(path) and not at_work(path))  # its first look at a store is no part of an append
+            settle(
+                lambda: (row := row_of(path)) and not row["busy"]
+            )  # its first look at a store is no part of an append
             worker = [sys.executable, os.path.join(HERE, "socket_worker.py"), how, path, str(many)]
             return bench.race([[*worker, f"{n:02d}"] for n in range(16)])
 
