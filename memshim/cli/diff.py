@@ -53,9 +53,8 @@ def diff_command(
         raise BadInput("diff takes up to two revisions, or --since, or --since-session.", "Try: memshim diff --help")
     opened = open_to_read(store, agent)
     if not (revisions or since or since_session):
-        with opened.turn(take_in=False) as turn:
-            id_ = turn.memory.document_id(doc)
-            before = turn.memory.view(id_).text
+        memory = opened.memory(take_in=False)
+        before = memory.view(memory.document_id(doc)).text
         found = files.read_document(opened.layout.document(doc))
         after, names = found[0] if found is not None else b"", ("merged", "on disk")
     else:

@@ -35,6 +35,9 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     happened = incidents.recent(since)
     behind = [d.name for d in documents if not d.published]
     state = "up to date" if not behind and not torn and not conflicts else "needs attention"
+    unfolded = len(memory.new)
+    if not opened.layout.is_store():
+        state, unfolded = "not a store yet", 0
     if as_json:
         lone = dict(zip(("agent", "share", "entries"), lately.lone, strict=True)) if lately.lone else None
         say_json({
@@ -42,7 +45,7 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
             "documents": [{"doc": d.name, "lines": d.lines, "characters": d.characters, "large": d.large,
                            "published": d.published} for d in documents],
             "agents_today": lately.agents, "saved_today": lately.saved, "conflicts": conflicts, "damaged": torn,
-            "incidents": happened, "unfolded": len(memory.new), "history_bytes": history, "lone_writer": lone,
+            "incidents": happened, "unfolded": unfolded, "history_bytes": history, "lone_writer": lone,
             "notes": opened.notes,
         })  # fmt: skip
         return
@@ -63,8 +66,7 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
         say(f"  Incident {age(incident['time'] * 1000)} ago: {_told(incident)}")
     if len(happened) > SHOWN:
         say(f"  {len(happened)} incidents since {clock(since * 1000)}: {incidents.path()}")
-    unfolded = f"{counted(len(memory.new), 'entry', 'entries')} not folded yet"
-    say(f"  {unfolded}; kept revisions {history / 1e6:.1f} MB")
+    say(f"  {counted(unfolded, 'entry', 'entries')} not folded yet; kept revisions {history / 1e6:.1f} MB")
     if lately.lone:
         name, share, total = lately.lone
         say(f"  {share:.0%} of the last {total} writes of this month are {name}'s: with one writer little can be lost.")

@@ -51,6 +51,7 @@ def watch_command(
 ) -> int:
     """Tell what happens in the store until it is interrupted."""
     opened = open_to_read(store)
+    opened.init()  # a folder that is no store yet has no entries to tell of
     start = _time_of(opened, since, doc) if since else None
     feed = Feed(opened, start)
     rows = _rows(feed, doc, agent, kind)

@@ -10,9 +10,11 @@ from memshim.disk.layout import INDEX, Layout, is_document
 from memshim.errors import DocumentUnusable, StoreUnusable
 from memshim.store import identity, registry, snapshot
 from memshim.store.history import History, now_ms
+from memshim.store.memory import Memory
 from memshim.store.snapshot import Past, Snapshot
 from memshim.text import blocks as markdown
 from memshim.text import position
+from memshim.text.digest import sha256
 from memshim.text.entry import Entry, make_id, make_time
 from memshim.text.facts import CODES
 from memshim.text.fold import State
@@ -21,6 +23,9 @@ from memshim.text.view import view
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memshim.text.entry import Op
+
+    Files = dict[str, tuple[int, str]]
+    """Documents' names -> when the text was written, in milliseconds, and the path where it stands ("": it no longer does)."""
 
 DAY_MS = 86_400_000
 """The first revision is dated back to when the file was last written, but not so far that it would be cleared away."""
@@ -48,7 +53,7 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
     staged = layout.staged(fresh)
     try:
         os.mkdir(staged.path("tmp"), 0o700)
-        _first_snapshot(staged, instead or {})
+        _save(staged, *_begin(staged, instead or {}))
         identity.write_new(fresh)
         files.sync_folder(fresh)
         os.rename(fresh, layout.state)
@@ -57,9 +62,7 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and layout.is_store():
             return False
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise StoreUnusable(
-                f"{layout.state} is there, but is no store of memshim's.", "Move it away and try again."
-            ) from error
+            raise _no_store(layout) from error
         raise
     except BaseException:
         _remove(fresh)
@@ -67,6 +70,24 @@ def create(layout: Layout, instead: "dict[str, bytes | None] | None" = None) -> 
     files.sync_folder(parent)
     registry.register(layout)
     return True
+
+
+def preview(layout: Layout) -> Memory:
+    """Returns the reading that the store of a folder which is none yet would begin with; nothing is written.
+
+    Raises StoreUnusable where none could be made, as for what is left of a store without its format: unreadable is not empty.
+    """
+    _refuse_ours(layout)
+    layout.check_ours()
+    with contextlib.suppress(FileNotFoundError):
+        if set(os.listdir(layout.state)) - {"lock"}:
+            raise _no_store(layout)
+    first, new, _ = _begin(layout, {})
+    return Memory(layout, first, new)
+
+
+def _no_store(layout: Layout) -> StoreUnusable:
+    return StoreUnusable(f"{layout.state} is there, but is no store of memshim's.", "Move it away and try again.")
 
 
 def _refuse_ours(layout: Layout) -> None:
@@ -79,12 +100,14 @@ def _refuse_ours(layout: Layout) -> None:
         )
 
 
-def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
-    now = now_ms()
-    when = make_time(now, "")
+def _begin(layout: Layout, instead: "dict[str, bytes | None]") -> "tuple[Snapshot, list[Entry], Files]":
+    """Returns what a store of this folder begins with: the snapshot, its entries, and the files that they are of.
+
+    The ids follow from the files, so that those which a reading showed are the same when the store is made.
+    """
+    now, newest, digest = now_ms(), 0, sha256()
     ops: list[Op] = []
-    since: dict[str, int] = {}
-    places: dict[str, str] = {}
+    files_of: Files = {}
     whole = layout.client or not os.path.lexists(layout.document(".git"))
     for name in sorted(os.listdir(layout.root)):
         if name != INDEX and not (whole and is_document(name)):
@@ -99,9 +122,10 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
         if text is None or found is None:
             continue
         stands = text == found[0]
-        written = int(found[1].st_mtime * 1000) if stands else now
-        since[name] = min(max(written, now - DAY_MS), now)
-        places[name] = layout.document(name) if stands else ""
+        written = min(int(found[1].st_mtime * 1000), now) if stands else now
+        newest = max(newest, written)
+        digest.update(f"{name}\0{len(text)}\0".encode() + text)
+        files_of[name] = (max(written, now - DAY_MS), layout.document(name) if stands else "")
         blocks = markdown.parse(text)
         ops.append({"op": "doc", "do": "create", "doc": name})
         for part in range(0, len(blocks), 30_000):
@@ -109,14 +133,18 @@ def _first_snapshot(layout: Layout, instead: "dict[str, bytes | None]") -> None:
             stem = position.between(None, None, f"{part // 30_000:04x}")
             kinds = "".join(CODES[b.kind] for b in some)
             ops.append({"op": "add", "doc": name, "at": stem, "kinds": kinds, "blocks": [b.text for b in some]})
-    entry = Entry(make_id(when, "00000000", os.urandom(4).hex()), when, "init", BEFORE, ops)
+    when = make_time(newest, "")
+    entry = Entry(make_id(when, "00000000", digest.hexdigest()[:8]), when, "init", BEFORE, ops)
     state, past = State(), Past(layout, [], [])
     new = state.apply([entry], past) if ops else []
-    snapshot.save(layout, Snapshot(state, past, {}, []), new, [])
-    for name, moment in since.items():
+    return Snapshot(state, past, {}, []), list(new), files_of
+
+
+def _save(layout: Layout, first: Snapshot, new: "list[Entry]", files_of: "Files") -> None:
+    snapshot.save(layout, first, new, [])
+    for name, (moment, place) in files_of.items():
         history = History(layout, name)
-        revision = history.record(view(state, name), moment)
-        history.confirm(revision, places[name])
+        history.confirm(history.record(view(first.state, name), moment), place)
 
 
 def _remove(folder: str) -> None:

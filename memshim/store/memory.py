@@ -22,15 +22,21 @@ class Memory:
 
     `new` are the entries that no snapshot holds yet, `damage` the ranges of journals that hold no record (name, start,
     end; one that reaches to the end of a journal may be an append that is under way).
+
+    With `planned`, whose entries are `new`, it is the reading of a store that nobody has made yet: no file is read.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, planned: "snapshot.Snapshot | None" = None, new: "Iterable[Entry]" = ()) -> None:
         self.layout = layout
         self._views: dict[str, View] = {}
+        self.new = {entry.id: entry for entry in new}
+        self.damage: list[tuple[str, int, int]] = []
+        if planned is not None:
+            self.snapshot = planned
+            return
         while True:
             self.snapshot = snapshot.load(layout)
-            self.new: dict[str, Entry] = {}
-            self.damage: list[tuple[str, int, int]] = []
+            self.new, self.damage = {}, []
             self.read_on()
             if snapshot.heads(layout) == self.snapshot.digests:
                 return  # else a compactor may have retired a journal between our looking at the head and at the journals

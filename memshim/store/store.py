@@ -97,7 +97,8 @@ class Store:
         Raises BadInput, StoreUnusable, StoreTooNew or OSError: then nothing was acknowledged.
         """
         self.notes = []
-        _document(doc)
+        if doc != INDEX:
+            document_name(doc)
         journal = self._writers.take(self.init)
         try:
             id_ = append.append(journal, _bytes(text), doc=doc, section=section, why=why, raw=raw)
@@ -151,7 +152,7 @@ class Store:
         make = partial(change.replace_once, old=_bytes(old), new=_bytes(new))
         if not old:
             raise BadInput("The text to replace is empty.", 'Try: memshim edit --old "- use pip" --new "- use uv"')
-        _document(doc)
+        document_name(doc)
         revision = digits_of(expected)
         return self._change(why, lambda turn: change.compare_and_swap(turn, "edit", doc, revision, strict, make))
 
@@ -169,7 +170,7 @@ class Store:
         An empty text empties the document on purpose.
         """
         target = _bytes(text)
-        _document(doc)
+        document_name(doc)
         revision = digits_of(expected)
         return self._change(
             why, lambda turn: change.compare_and_swap(turn, "write", doc, revision, strict, lambda base: target)
@@ -243,8 +244,15 @@ class Store:
             history.record(found.folded, now_ms())  # a view that was never published: what is edited against it merges
         return found
 
-    def memory(self) -> Memory:
-        """Returns one reading of the store (made if need be), foreign changes taken in; else `notes` says why they are not."""
+    def memory(self, take_in: bool = True) -> Memory:
+        """Returns one reading of the store, with `take_in` foreign changes too; else `notes` says why they are not.
+
+        Of a folder that is no store yet: what its first write would begin with; nothing is written.
+        """
+        if not self.layout.is_store():
+            return create.preview(self.layout)
+        if not take_in:
+            return Memory(self.layout)
         try:
             with self.turn(timeout=0.5) as turn:
                 if turn.taken_in:
@@ -253,9 +261,7 @@ class Store:
                 return turn.memory
         except (LockTimeout, StoreTooNew, PermissionError, StoreUnusable) as error:
             self.notes = [f"Read without taking in changes: {error}"]
-        if self.layout.is_store():
-            return Memory(self.layout)
-        raise StoreUnusable(f"{self.layout.root} is no store, and cannot become one.", "Make the folder writable.")
+        return Memory(self.layout)
 
     def log(self) -> "Iterator[Entry]":
         """Yields every entry, newest first, folded and archived ones too."""
@@ -270,6 +276,8 @@ class Store:
 
     def plan(self) -> list[tuple[str, bytes, bytes]]:
         """Returns what a compaction would change on disk, as (document, before, after), and changes nothing."""
+        if not self.layout.is_store():
+            return []
         with self.turn(take_in=False) as turn:
             return compact.plan(turn)
 
@@ -320,8 +328,3 @@ def _bytes(text: "str | bytes") -> bytes:
 
 def _not_published(error: OSError) -> str:
     return f"Not published yet: {error.strerror}. The entry is safe in its journal; the next command publishes it."
-
-
-def _document(name: str) -> None:
-    if name != INDEX:
-        document_name(name)
