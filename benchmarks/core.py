@@ -135,7 +135,8 @@ def processes(folder: str, quick: bool) -> None:
         os.environ["BENCH_FSYNC_DELAY_MS"] = str(delay)
         took = bench.interleave(
             {how: lambda how=how, notes=notes: crowd(folder, how, 8, notes) for how in ("raw", "memshim")},
-            rounds=2 if quick else 15,
+            rounds=1 if quick else 15,
+            warm=0 if quick else 1,
         )
         del os.environ["BENCH_FSYNC_DELAY_MS"]
         disk = f"fsync + {delay} ms (injected)" if delay else "this disk"
