@@ -14,7 +14,7 @@ from memshim.store.history import revision_of
 from memshim.store.memory import Memory
 from memshim.store.turn import Turn, is_index
 from memshim.text.merge import MergeLimitError, require_mergeable
-from memshim.text.origin import nearest
+from memshim.text.origin import from_nothing, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +168,10 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
     if not bases or (not published.confirmed and [b.digest for b in bases] == [published.revision]):
         return True, None  # what was only planned may never have stood there: nobody left it out
     sure = bool(published.confirmed) and written - published.confirmed >= SETTLED_S
-    return True, bases[nearest(data, (b.text for b in bases), sure)]
+    base = bases[nearest(data, (b.text for b in bases), sure)]
+    if written - history.begun < SETTLED_S and from_nothing(data, base.text):
+        return True, None  # two programs that each begin a document: the second had not seen the first one's
+    return True, base
 
 
 def take_foreign(turn: Turn, doc: str, data: bytes, base: "Revision | None", replaces: tuple[str, ...] = ()) -> None:

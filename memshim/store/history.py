@@ -114,6 +114,11 @@ class History:
                 self._names = []
         return self._names
 
+    @property
+    def begun(self) -> float:
+        """Returns when the oldest revision that is kept was recorded, in seconds since 1970; now, where there is none."""
+        return (int(self.names()[-1][:16], 16) >> 16) / 1000 if self.names() else time.time()
+
     def knows(self, digest: str, since: str = "") -> bool:
         """Tells whether a text with this revision ever stood in the document (`since` a time), as far as kept."""
         if any(name.endswith(digest) and name > since for name in self.names()):

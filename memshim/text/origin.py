@@ -64,6 +64,17 @@ def nearest(text: bytes, revisions: "Iterable[bytes]", sure: bool) -> int:
     return newer if newer is not None else chosen
 
 
+def from_nothing(text: bytes, revision: bytes) -> bool:
+    """Tells whether a text, headings aside, has no line of a revision, and no more of its words than not.
+
+    Its writer may then have known of no document: who deletes keeps lines, and who changes a line keeps words.
+    """
+    new, old = ({line: n for line, n in _counted(one).items() if not line.startswith(b"#")} for one in (text, revision))
+    if not new or new.keys() & old.keys():
+        return False
+    return _words_apart({**new, **{line: -n for line, n in old.items()}}) >= _words_apart(new)
+
+
 def _carried(text: bytes, revisions: "list[bytes]", chosen: int) -> "int | None":
     """Returns a newer revision than the chosen one, if the text's own lines are mostly from there.
 

@@ -219,3 +219,32 @@ def test_an_edit_beside_a_deletion_that_took_the_blank_line_too_is_listed_as_a_c
     clashes = store.conflicts()
     assert [[side[0] for side in clash.sides] for clash in clashes] == [[b"- use uv now\n", b""]]
     assert b"- use uv now (conflict " in path.read_bytes()
+
+
+FIRST = b"# Memory\n\n- the tests run with make\n"
+
+
+@pytest.mark.parametrize("seconds", [0, 9, 11])
+def test_a_program_that_begins_the_same_document_a_moment_later_wipes_nothing_out(tmp_path, later, seconds):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    store = Store.open(folder, agent="ann")
+    store.append("use uv, not pip")
+    later(seconds)
+    (folder / "aside").write_bytes(FIRST)
+    os.rename(folder / "aside", folder / "MEMORY.md")
+    os.utime(folder / "MEMORY.md", (time.time(), time.time()))
+    store.publish()
+    found = (folder / "MEMORY.md").read_bytes()
+    assert FIRST in found
+    assert (b"- use uv, not pip\n" in found) == (seconds < adopt.SETTLED_S)  # later it had the time to be read
+
+
+def test_who_changes_the_only_line_of_a_new_document_has_seen_it(tmp_path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    store = Store.open(folder, agent="ann")
+    store.append("the package manager is pip")
+    (folder / "MEMORY.md").write_bytes(b"- the package manager is uv\n")
+    store.publish()
+    assert (folder / "MEMORY.md").read_bytes() == b"- the package manager is uv\n"

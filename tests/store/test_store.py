@@ -154,9 +154,9 @@ def test_a_removed_topic_file_comes_back_by_its_name(store, store_dir):
 
 @pytest.mark.parametrize(("keep", "left"), [("ours", {b"- 1"}), ("theirs", {b"- uno"}), ("both", {b"- 1", b"- uno"})])
 def test_a_clash_keeps_both_texts_until_it_is_resolved(store, memory, keep, left):
-    store.append("one")
+    memory.write_bytes(b"- one\n- and another line\n")
     store.edit("one", "1")
-    memory.write_bytes(b"- uno\n")
+    memory.write_bytes(b"- uno\n- and another line\n")
     store.publish()
     (clash,) = store.conflicts()
     assert {side[0] for side in clash.sides} == {b"- 1\n", b"- uno\n"}
@@ -167,7 +167,7 @@ def test_a_clash_keeps_both_texts_until_it_is_resolved(store, memory, keep, left
         store.resolve(clash.label, "mine")
     store.resolve(clash.label, keep)
     assert store.conflicts() == []
-    assert set(memory.read_bytes().split(b"\n")) - {b""} == left
+    assert set(memory.read_bytes().splitlines()) == {*left, b"- and another line"}
     assert store.check() == ([], [])
 
 

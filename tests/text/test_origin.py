@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memshim.text.origin import _differing, nearest
+from memshim.text.origin import _differing, from_nothing, nearest
 
 LINES = st.lists(st.sampled_from([b"- a b\n", b"- c d e\n", b"- f\n", b"\n", b"# H\n", b"- a b c d\n"]), max_size=6)
 TEXTS = LINES.map(b"".join)
@@ -50,3 +50,19 @@ def test_whoever_deletes_most_of_a_text_is_known_by_the_lines_that_they_kept():
     assert nearest(old + b"- 1\n- 2\n- 3\n", [new, old], False) == 0
     assert nearest(old + b"- mine\n- 2\n", [new, old], False) == 1  # noted twice by two writers: no proof
     assert nearest(old + b"- mine\n- a\n- b\n- c\n- 1\n- 2\n- 3\n", [new, old], False) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        (b"# Notes\n\n- the tests run with make\n", True),
+        (b"# Memory\n\n- use make\n", True),
+        (b"# Memory\n\n- the package manager is uv\n", False),
+        (b"- one more\n- with make and gcc\n- ruff\n", False),
+        (b"- ruff\n", False),
+        (b"# Memory\n", False),
+        (b"", False),
+    ],
+)
+def test_who_shares_no_line_and_no_more_words_than_not_may_have_known_of_no_text(text, alone):
+    assert from_nothing(text, b"# Memory\n\n- the package manager is pip\n- ruff\n") == alone
