@@ -32,6 +32,10 @@ class CannotWatch(Exception):
     """Says why a folder has to be looked at from time to time instead."""
 
 
+class Ended(CannotWatch):
+    """Says that nothing is watched any more: what heard the events has ended."""
+
+
 class Events:
     """Watches folders, none of them deeply; calls `listener(folder, name, what, fd)` from a thread of its own.
 
@@ -57,16 +61,27 @@ class Events:
         self._folders.pop(folder, None)
         try:
             self._folders[folder] = self._source.add(folder)
-        except CannotWatch:
-            self._source.close()
-            self._source = None
+        except Ended:
+            self._end()
             raise
 
     def remove(self, folder: str) -> None:
         """Stops watching a folder; one that is not watched is passed over."""
         watch = self._folders.pop(folder, None)
-        if watch is not None:
+        if watch is None:
+            return
+        try:
             self._source.remove(watch)
+        except Ended:
+            self._end()
+
+    def _end(self) -> None:
+        """Lets the source go; those that it watched are to be added to a new one."""
+        self._source.close()
+        self._source = None
+        if self._folders:
+            self._folders.clear()
+            self._listener("", "", LOST, -1)
 
     def close(self) -> None:
         """Ends the thread."""
@@ -110,16 +125,17 @@ class _Ears:
             self._socket.send(os.fsencode(f"{word}\0{folder}"))
             answer = self._answers.get(timeout=ANSWER_S)
         except (OSError, queue.Empty) as error:
-            raise CannotWatch("the process that hears events has ended") from error
+            raise Ended("the process that hears events has ended") from error
         if answer[0] == "failed":
             number = int(answer[1])
             if number == errno.ENOSPC:
                 raise CannotWatch("there are too many watches: see fs.inotify.max_user_watches")
             raise OSError(number, answer[2], folder)
         if answer[0] != "done":
-            raise CannotWatch("the process that hears events has ended: see fs.inotify.max_user_instances")
+            raise Ended("the process that hears events has ended: see fs.inotify.max_user_instances")
 
     def _listen(self) -> None:
+        worked = False
         while True:
             try:
                 message, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1)
@@ -129,13 +145,14 @@ class _Ears:
                 break
             fields = os.fsdecode(message).split("\0")
             if fields[0] in ("done", "failed"):
+                worked = True
                 self._answers.put(fields)
             else:
                 what, folder, name = fields
                 self.listener(folder, name, what, fds[0] if fds else -1)
         self._answers.put(["ended"])
         os.waitpid(self._pid, 0)
-        if not self._closing:
+        if worked and not self._closing:  # else nobody missed anything, and would try again for ever
             self.listener("", "", LOST, -1)
 
 
