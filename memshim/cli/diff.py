@@ -69,7 +69,7 @@ def diff_command(
             before = text_of(memory, id_, revisions[0])
         names = (revision_of(before)[:12], revision_of(after)[:12])
     if as_json:
-        text = "".join(unified(f"{doc} {names[0]}", f"{doc} {names[1]}", before, after))
+        text = as_text(f"{doc} {names[0]}", f"{doc} {names[1]}", before, after)
         say_json({"doc": doc, "from": revision_of(before), "to": revision_of(after), "diff": text})
         return
     show(f"{doc} {names[0]}", f"{doc} {names[1]}", before, after)
@@ -118,6 +118,11 @@ def unified(one: str, other: str, before: bytes, after: bytes) -> "Iterator[str]
         for sign, i, j in rows:
             line = (new[j] if sign == "+" else old[i]).decode("utf-8", "surrogateescape")
             yield sign + line + ("" if line.endswith("\n") else "\n\\ No newline at end of file\n")
+
+
+def as_text(one: str, other: str, before: bytes, after: bytes) -> str:
+    """Returns a plain unified diff for JSON: with U+FFFD in place of bytes that are no UTF-8."""
+    return "".join(unified(one, other, before, after)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def coloured(one: str, other: str, before: bytes, after: bytes) -> list[str]:

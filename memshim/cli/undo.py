@@ -2,7 +2,7 @@
 
 from memshim.cli.common import JSON, STORE, open_store, say, say_json
 from memshim.cli.declare import Word, command
-from memshim.cli.diff import show, unified
+from memshim.cli.diff import as_text, show
 from memshim.cli.write import WHY, changed, refused
 from memshim.errors import NoStore, RevisionMismatch
 from memshim.store.undo import preview, undo
@@ -35,7 +35,7 @@ def undo_command(id: str | None, dry_run: bool, store: str | None, agent: str | 
         return refused(error, as_json)
     names = [(f"{name} now", f"{name} undone", before, after, name) for name, before, after in pairs]
     if as_json:
-        rows = [{"doc": name, "diff": "".join(unified(one, other, a, b))} for one, other, a, b, name in names]
+        rows = [{"doc": name, "diff": as_text(one, other, a, b)} for one, other, a, b, name in names]
         say_json({"dry_run": True, "undoes": plan.extra["undoes"], "documents": rows})
         return 0
     say(f"Would take back entry {plan.extra['undoes']}" + (":" if names else "; no document would change."))

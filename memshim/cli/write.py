@@ -219,13 +219,7 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
     """Fold the journals into the documents, publish them, and archive silent journals."""
     opened = open_store(store, agent)
     if dry_run:
-        plan = opened.plan()
-        if as_json:
-            say_json({"dry_run": True, "documents": [{"doc": n, "diff": _diff(n, a, b)} for n, a, b in plan]})
-        for name, before, after in () if as_json else plan:
-            print(_diff(name, before, after), end="")
-        if not plan and not as_json:
-            say("The documents are up to date.")
+        _show_plan(opened, as_json)
         return
     done = opened.compact()
     if as_json:
@@ -238,7 +232,16 @@ def compact_command(dry_run: bool, store: str | None, agent: str | None, as_json
     say_notes(done.notes)
 
 
-def _diff(name: str, before: bytes, after: bytes) -> str:
-    from memshim.cli.diff import unified
+def _show_plan(opened: Store, as_json: bool) -> None:
+    from memshim.cli import diff
 
-    return "".join(unified(f"{name} (on disk)", f"{name} (merged)", before, after)).encode("utf-8", "replace").decode()
+    plan = [(name, f"{name} (on disk)", f"{name} (merged)", a, b) for name, a, b in opened.plan()]
+    if as_json:
+        rows = [{"doc": name, "diff": diff.as_text(one, other, a, b)} for name, one, other, a, b in plan]
+        say_json({"dry_run": True, "documents": rows, "notes": opened.notes})
+        return
+    for _, one, other, before, after in plan:
+        diff.show(one, other, before, after)
+    if not plan:
+        say("The documents are up to date.")
+    say_notes(opened.notes)

@@ -65,12 +65,16 @@ def adopt(turn: Turn, doc: str, name: str) -> bytes | None:
     if published is not None:
         turn.is_present(doc)
     turn.earlier()
-    written = max(found[1].st_mtime, found[1].st_ctime)  # a backup that was moved back has an old st_mtime
-    if turn.standing.get(doc) == data or adopt_text(turn, doc, data, written):
+    if turn.standing.get(doc) == data or adopt_text(turn, doc, data, written_at(found[1])):
         turn.history(doc).confirm(revision_of(data), turn.layout.document(name))  # it is on disk, and taken in
     if doc not in turn.deferred:  # else it is looked at again, in this turn too
         turn.standing[doc] = data
     return data
+
+
+def written_at(status: os.stat_result) -> float:
+    """Returns when a document was written, or put where it stands: a backup that was moved back has an old st_mtime."""
+    return max(status.st_mtime, status.st_ctime)
 
 
 def _read_settled(path: str, published: "Published | None") -> "tuple[bytes, os.stat_result] | None":
@@ -90,11 +94,7 @@ def _read_settled(path: str, published: "Published | None") -> "tuple[bytes, os.
 
 def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     """Takes in a text that somebody put into a document; False where it says nothing that we do not know."""
-    try:
-        require_mergeable(data)  # before anything is compared with it
-    except MergeLimitError as error:
-        path = turn.layout.document(turn.name(doc))
-        raise DocumentUnusable(f"{path} was changed, and is {error}.", "Split it.") from error
+    require_readable(data, turn.layout.document(turn.name(doc)))  # before anything is compared with it
     history = turn.history(doc)
     published = history.published
     if published is not None and published.revision == revision_of(data) and not published.confirmed:
@@ -110,6 +110,14 @@ def adopt_text(turn: Turn, doc: str, data: bytes, written: float) -> bool:
     elif published is not None and published.confirmed and written >= published.confirmed:
         _note_old_copy(turn, doc, data, written)
     return foreign
+
+
+def require_readable(data: bytes, path: str) -> None:
+    """Raises DocumentUnusable for a text that is too large to be compared with others."""
+    try:
+        require_mergeable(data)
+    except MergeLimitError as error:
+        raise DocumentUnusable(f"{path} was changed, and is {error}.", "Split it.") from error
 
 
 def _note_old_copy(turn: Turn, doc: str, data: bytes, written: float) -> None:

@@ -73,7 +73,7 @@ def _merged(turn: Turn, kind: str, name: str, doc: str, base: bytes, target: byt
     try:
         merged = merge(base, view.text, target)
     except MergeLimitError as error:
-        raise DocumentUnusable(f"{name} has changed meanwhile, and is too large to merge: {error}.") from error
+        raise DocumentUnusable(f"{name} has changed meanwhile, and is {error}.", "Split it.") from error
     if merged.conflicts:
         now, count = revision_of(view.text), len(merged.conflicts)
         places = "one place" if count == 1 else f"{count} places"

@@ -8,9 +8,10 @@ import os
 import time
 
 from memshim.disk import files, locks
-from memshim.store import adopt, diary, history, journal, publish, snapshot
+from memshim.errors import DocumentUnusable
+from memshim.store import adopt, diary, history, journal, publish, rename, snapshot
 from memshim.store.survey import LARGE_CHARACTERS, LARGE_LINES, Size
-from memshim.store.turn import Turn
+from memshim.store.turn import Turn, is_index
 from memshim.text.merge import merge
 
 SILENT_S = 24 * 3600
@@ -91,18 +92,40 @@ def _size_notes(name: str, text: bytes) -> list[str]:
 
 
 def plan(turn: Turn) -> list[tuple[str, bytes, bytes]]:
-    """Returns what a compaction would change on disk, as (document, before, after); the turn has taken nothing in."""
+    """Returns what a compaction would change on disk, as (document, before, after); the turn has taken nothing in.
+
+    A document that cannot be read or merged is in `turn.unusable`, as where it is compacted.
+    """
     changes = []
-    for doc, name in turn.documents().items():
-        found = files.read_document(turn.layout.document(name))
-        before = found[0] if found is not None else b""
-        foreign, base = adopt.base_of(turn, doc, before, time.time()) if found is not None else (False, None)
-        after = turn.memory.view(doc).text
-        if foreign:
-            after = merge(base.text if base is not None else b"", after, before).text
+    documents = turn.documents()
+    moved = dict(rename.find(turn, documents))
+    for doc, name in documents.items():
+        if name in moved.values():
+            continue  # looked at as the document that it was
+        shown = moved.get(doc, name)
+        try:
+            before, after = _planned(turn, doc, shown)
+        except DocumentUnusable as error:
+            turn.unusable[doc] = error
+            continue
         if after != before:
-            changes.append((name, before, after))
+            changes.append((shown, before, after))
     return changes
+
+
+def _planned(turn: Turn, doc: str, name: str) -> tuple[bytes, bytes]:
+    """Returns a document's bytes on disk, and those that it would have: `adopt` and `publish` without writing anything."""
+    path = turn.layout.document(name)
+    found = files.read_document(path)
+    published, view = turn.history(doc).published, turn.memory.view(doc).text
+    if found is None and published is not None and published.confirmed and not is_index(name):
+        return b"", b""  # removed: it stays so
+    if found is None or (not found[0] and is_index(name)):
+        return b"", view  # put back; empty on purpose, the view is empty too
+    data, status = found
+    adopt.require_readable(data, path)
+    foreign, base = adopt.base_of(turn, doc, data, adopt.written_at(status))
+    return data, merge(base.text if base is not None else b"", view, data).text if foreign else view
 
 
 # --- archive ------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def take_in(
         merged = merge(base, view.text, target)
     except MergeLimitError as error:
         path = turn.layout.document(turn.name(doc))
-        raise DocumentUnusable(f"{path} was changed, and is too large to merge: {error}.", "Split it.") from error
+        raise DocumentUnusable(f"{path} was changed, and is {error}.", "Split it.") from error
     ops: list[Op] = operations(view, merged.text, turn.tag(), merged.conflicts, pieces)
     wiped = lost.overwritten(view, lost.standing(turn, doc), base, target)
     if source.kind == "adopt":  # a guess at what the writer had seen: see the rules

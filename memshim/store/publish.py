@@ -59,6 +59,11 @@ def publish_all(turn: Turn) -> None:
             turn.unusable[doc] = _as_unusable(error, turn.layout.document(name))
 
 
+def not_yet(error: OSError) -> str:
+    """Returns the sentence for whoever wanted a change published, where the system did not let us."""
+    return f"Not published yet: {error.strerror}. The entry is safe in its journal; the next command publishes it."
+
+
 def _as_unusable(error: "DocumentUnusable | PermissionError", path: str) -> MemshimError:
     if isinstance(error, MemshimError):
         return error

@@ -115,7 +115,7 @@ class Store:
         except MemshimError as error:
             self.notes.append(f"Not published yet: {error} {error.hint}".strip())
         except OSError as error:
-            self.notes.append(_not_published(error))
+            self.notes.append(publish.not_yet(error))
         return False
 
     def publish(self) -> bool:
@@ -223,7 +223,7 @@ class Store:
             try:
                 publish.publish_all(turn)
             except OSError as error:
-                turn.notes.append(_not_published(error))
+                turn.notes.append(publish.not_yet(error))
             self._report(turn)
             view, settled = View(turn.memory.view(plan.doc)), plan.extra.get("settled", [])
             name = turn.name(plan.doc)
@@ -279,7 +279,9 @@ class Store:
         if not self.layout.is_store():
             return []
         with self.turn(take_in=False) as turn:
-            return compact.plan(turn)
+            planned = compact.plan(turn)
+            self._report(turn)
+            return planned
 
     def check(self, *, repair: bool = False) -> "tuple[list[str], list[Finding]]":
         """Verifies the store; returns what was repaired, and what is (still) not as `docs/format.md` says.
@@ -324,7 +326,3 @@ class Store:
 
 def _bytes(text: "str | bytes") -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-
-
-def _not_published(error: OSError) -> str:
-    return f"Not published yet: {error.strerror}. The entry is safe in its journal; the next command publishes it."

@@ -292,3 +292,13 @@ def test_a_failure_of_the_machine_or_of_memshim_is_one_as_well(
     assert (told["version"], told["error"]["code"]) == (1, code)
     assert told["error"]["message"].startswith(message)
     assert told["error"]["hint"]
+
+
+@pytest.mark.parametrize("words", ["compact --dry-run", "undo --dry-run", "diff"])
+def test_a_diff_of_bytes_that_are_no_utf_8_is_text_for_any_program(memory, inside, words):
+    with Store.open(memory) as store:
+        seen = store.read().revision
+        store.append(b"- caf\xe9\n", publish=words != "compact --dry-run")
+    out = inside(*words.split(), *([seen] if words == "diff" else []), "--json").out
+    assert "caf\ufffd" in json.dumps(json.loads(out), ensure_ascii=False)
+    assert b"\\udc" not in out
