@@ -146,7 +146,7 @@ def time_in(frame: bytes) -> bytes:
 def last_time(tail: bytes) -> str:
     """Returns the `time` of the last frame that begins in `tail`, or "" (cheap: looks at the frame, checks nothing)."""
     at = tail.rfind(b"\n" + MARK)
-    begin = tail.find(b'"time":"', at + 1)
+    begin = tail.find(b'"time":"', at) if at >= 0 else -1  # without a frame it is a text's own words
     time = tail[begin + 8 : begin + 24] if begin >= 0 else b""
     return time.decode() if len(time) == 16 and not time.strip(b"0123456789abcdef") else ""
 

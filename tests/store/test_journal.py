@@ -293,6 +293,13 @@ def test_times_increase_within_a_journal_when_the_clock_stands_still_or_goes_bac
     assert len(times(store)) == 13
 
 
+def test_times_increase_also_behind_a_long_entry_that_looks_like_records(store, clock):
+    store.append('"time":"0123456789abcdef" ' * 400, publish=False)
+    clock[0] -= 600 * 10**9
+    again(store, "after it", publish=False)
+    assert times(store) == sorted(set(times(store)))
+
+
 def test_a_clock_that_had_been_at_2099_is_not_followed_for_ever(store, clock):
     present = clock[0]
     clock[0] = Y2099

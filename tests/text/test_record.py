@@ -164,6 +164,16 @@ def test_last_time_is_that_of_the_last_frame(number, texts):
     assert record.last_time(b"torn" * chance.randrange(9) + b"\n" + two) == f"{number:016x}"
 
 
-@pytest.mark.parametrize("tail", [b"", b"no record", b"\n" + record.MARK, b'"time":"zzzzzzzzzzzzzzzz"', b'"time":"12'])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"",
+        b"no record",
+        b"\n" + record.MARK,
+        b'"time":"0123456789abcdef"',
+        b"\n" + record.MARK + b'"time":"zzzzzzzzzzzzzzzz"',
+        b"\n" + record.MARK + b'"time":"12',
+    ],
+)
 def test_last_time_of_what_holds_none_is_empty(tail):
     assert record.last_time(tail) == ""
