@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV)
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 def read(path: str) -> "bytes | None":
@@ -184,6 +185,22 @@ def unlink_quietly(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def add_name(path: str, name: str) -> None:
+    """Gives a file one name more; raises FileExistsError where that is taken.
+
+    On a file system without hard links the file is renamed instead: the first name goes, and what somebody else puts
+    under the new one within microseconds is lost.
+    """
+    try:
+        os.link(path, name)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from error
+        os.rename(path, name)
 
 
 def exchange(one: str, other: str) -> bool:

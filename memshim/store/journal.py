@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _PROOF = 64
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 class Journal:
@@ -169,13 +168,9 @@ class Journal:
         files.create(scratch, record.encode(header, [text.encode()]))
         try:
             try:
-                os.link(scratch, self.path)
+                files.add_name(scratch, self.path)
             except FileExistsError:
                 return  # another process was first; its journal is ours as well
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                os.rename(scratch, self.path)
             files.sync_folder(self.layout.path("journals"))
         finally:
             files.unlink_quietly(scratch)
@@ -194,7 +189,7 @@ class Journal:
         except FileExistsError:
             return
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in files.NO_LINKS:
                 raise
             os.symlink(os.path.relpath(self.path, self.layout.memory), self.shown)
 
@@ -279,7 +274,7 @@ def _read_folder(
 def _read_tail(name: str, fd: int, hint: "Hint | None") -> Tail:
     status = os.fstat(fd)
     start = count = 0
-    if hint and hint[0] == status.st_ino and status.st_size >= hint[1] and _proof(fd, hint[1]) == hint[2]:
+    if hint and hint[0] == status.st_ino and _proof(fd, hint[1]) == hint[2]:
         start, count = hint[1], hint[5]
     entries, damage = [], []
     end = start

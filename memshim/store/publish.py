@@ -76,7 +76,8 @@ def publish(turn: Turn, doc: str, name: str) -> None:
 
     Guarantees: at any moment there is a whole document under the name.  A crash leaves the old or the new one, and maybe
     a version put aside, which the next command looks at.  Does not: wait for a writer that never stops (see `ROUNDS`).
-    Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost.
+    Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost; and
+    without hard links either no document is there for as long.
     """
     until = time.monotonic() + ROUNDS_S
     for n in range(ROUNDS):
@@ -194,12 +195,12 @@ def _write_aside(turn: Turn, doc: str, path: str, text: bytes) -> str:
 def _swap(aside: str, path: str, expected: bytes | None) -> tuple[bytes, os.stat_result] | None:
     """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while."""
     if expected is None:
-        os.link(aside, path)
-        os.unlink(aside)
+        files.add_name(aside, path)
+        files.unlink_quietly(aside)
         return None
     if not files.exchange(aside, path):
         old = aside + ".old"
-        os.link(path, old)
+        files.add_name(path, old)
         os.rename(aside, path)
         os.rename(old, aside)
     return files.read_document(aside)

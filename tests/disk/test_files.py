@@ -77,6 +77,24 @@ def test_replace_never_shows_a_part(store_dir):
     reader.close()
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_that_is_taken_is_never_given_to_another_file(store_dir, monkeypatch, links):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "no")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    one, other = store_dir / "one", store_dir / "other"
+    one.write_bytes(b"1")
+    files.add_name(str(one), str(other))
+    assert other.read_bytes() == b"1"
+    one.unlink(missing_ok=True)
+    one.write_bytes(b"2")
+    with pytest.raises(FileExistsError):
+        files.add_name(str(one), str(other))
+    assert (one.read_bytes(), other.read_bytes()) == (b"2", b"1")
+
+
 def test_exchange_swaps_two_files(store_dir):
     one, other = store_dir / "one", store_dir / "other"
     one.write_bytes(b"1")

@@ -1,5 +1,6 @@
 """While memshim publishes as fast as it can, no version that somebody else puts there in between is lost."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -245,6 +246,42 @@ def test_a_link_that_takes_the_documents_place_is_kept_and_stops_nothing(
     document(store).unlink(missing_ok=True)
     put(store, BASE)
     assert (lines(store)["- ours"], lines(store)["- more"]) == (1, 1)
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_file_system_without_hard_links_gets_every_document_and_journal(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    def refuse(path: str, name: str) -> None:
+        os.stat(os.path.dirname(name))
+        raise PermissionError(errno.EPERM, "no hard links here", path, None, name)
+
+    monkeypatch.setattr(os, "link", refuse)
+    if not exchange:
+        monkeypatch.setattr(files, "exchange", lambda one, other: False)
+    store = Store.open(store_dir, agent="ann")
+    for line in ("- one", "- two"):
+        store.append(line)
+    put(store, b"- one\n- two\n- foreign\n")
+    store.append("- three")
+    store.append("- topic", doc="topic.md")
+    assert lines(store) == Counter(["- one", "- two", "- foreign", "- three"])
+    assert (store_dir / "topic.md").read_bytes() == b"- topic\n"
+    assert b"- one" in (store_dir / "memory" / "ann.md").read_bytes()
+    assert [found.name for found in store.check()[1] if found.level != "note"] == []
+    assert [name for name in os.listdir(store.layout.path("tmp")) if not name.startswith("publish.")] == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
+def test_a_document_keeps_its_mode_whatever_a_new_file_would_get(store: Store, mode: int) -> None:
+    document(store).chmod(mode)
+    before = os.umask(0o027)
+    try:
+        store.append("- ours")
+    finally:
+        os.umask(before)
+    assert document(store).read_bytes().endswith(b"- ours\n")
+    assert document(store).stat().st_mode & 0o7777 == mode
 
 
 # --- old bytes ------------------------------------------------------------------------------------------------
