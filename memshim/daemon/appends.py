@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 JOURNAL = "daemon"
 GATHER_S = 0.005
 """How long appends that are likely to follow at once are waited for at most, and never longer than half a sync takes."""
+LONGEST = 64 * 1024
+"""Bytes of text that are taken: parsing more may take a second, in which nobody else's append would be answered."""
 KEPT_S = 60.0
 """For how long a journal that nobody appends to is kept open."""
 
@@ -185,6 +187,8 @@ def _row(request: "Request") -> "Row":
     id_, doc = fields.get("id", ""), fields.get("doc", INDEX)
     if len(id_) != 32 or id_.strip("0123456789abcdef"):
         raise Refusal("An append needs an id of 32 hex digits, so that doing it twice changes nothing.")
+    if len(request.payload) > LONGEST:
+        raise Refusal(f"A text of more than {LONGEST} bytes is appended by who has it, under the same id.")
     if doc != INDEX:
         document_name(doc)
     form, texts = append.prepare(

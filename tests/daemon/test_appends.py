@@ -11,7 +11,7 @@ from waiting import until
 
 from memshim import Store
 from memshim.daemon import client, lifecycle
-from memshim.daemon.appends import Appends
+from memshim.daemon.appends import LONGEST, Appends
 from memshim.daemon.protocol import Request
 from memshim.disk import files
 
@@ -38,7 +38,14 @@ def test_done_twice_it_counts_once(daemon, watched):
 
 
 @pytest.mark.parametrize(
-    ("more", "text"), [({"id": "7"}, b"- x"), ({"agent": "../x"}, b"- x"), ({"doc": "x"}, b"- x"), ({}, b" ")]
+    ("more", "text"),
+    [
+        ({"id": "7"}, b"- x"),
+        ({"agent": "../x"}, b"- x"),
+        ({"doc": "x"}, b"- x"),
+        ({}, b" "),
+        ({}, b"- x" * LONGEST),
+    ],
 )
 def test_what_cannot_be_appended_is_refused_and_the_rest_goes_on(daemon, watched, more, text):
     with pytest.raises(client.Refused):
@@ -118,6 +125,14 @@ def test_the_command_uses_it_and_works_the_same_without_it(daemon, watched, run_
     assert lifecycle.stop()
     run_memshim("append", "without it", "--store", watched, "--agent", "bob", check=True)
     assert "without it" in (watched / "memory" / "bob.md").read_text()
+
+
+def test_a_text_that_is_too_long_for_it_is_appended_by_the_command(daemon, watched, run_memshim):
+    text = b"- a line\n" * (LONGEST // 9 + 1)
+    assert run_memshim("append", "--store", str(watched), "--no-publish", "-", input=text, check=True).stdout
+    (entry,) = [e for e in Store.open(watched).log() if e.kind == "append"]
+    assert b"".join(block for op in entry.ops for block in op["blocks"]) == text
+    assert not (watched / "memory" / "daemon.md").exists()
 
 
 def test_a_daemon_that_stands_still_costs_an_append_two_seconds_and_nothing_else(daemon, watched, run_memshim):
