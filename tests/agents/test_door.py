@@ -76,11 +76,12 @@ def test_agents_of_one_session_have_names_of_their_own(memory: Path) -> None:
     assert names[:4] == ["My---R-viewer-", "extract", "dream", "bob"]
 
 
-def test_two_sessions_whose_ids_begin_alike_write_two_journals(memory: Path) -> None:
-    take(edit(memory, "- two\n", "- two\n- 3\n", "a", session="0123abcd-0000-4000-8000-000000000001"))
-    take(edit(memory, "- 3\n", "- 3\n- 4\n", "b", session="0123abcd-ffff-4000-8000-000000000002"))
+def test_two_sessions_whose_ids_begin_alike_write_two_journals_and_each_goes_on_in_its_own(memory: Path) -> None:
+    sessions = ["0123abcd-0000-4000-8000-000000000001", "0123abcd-ffff-4000-8000-000000000002"]
+    for n in range(4):
+        take(edit(memory, "- two\n", f"- two\n- {n}\n", f"toolu_{n}", session=sessions[n % 2]))
     agents = [agent for kind, agent in entries(memory) if kind == "edit"]
-    assert agents == ["main-0123abcdffff", "main-0123abcd"]
+    assert agents == ["main-0123abcdffff", "main-0123abcd"] * 2
 
 
 def test_a_change_that_finds_the_store_locked_is_taken_in_by_the_next(

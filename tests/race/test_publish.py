@@ -180,6 +180,18 @@ def test_a_document_that_is_removed_and_written_anew_keeps_the_new_text(
     assert (lines(store)["- ours"], lines(store)["- written anew"]) == (1, 1)
 
 
+@pytest.mark.parametrize("begin", [os.unlink, lambda path: path.write_bytes(b"")], ids=["removed", "emptied"])
+def test_a_document_that_is_not_there_for_a_moment_is_left_to_its_writer(
+    store: Store, monkeypatch: pytest.MonkeyPatch, begin: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(Turn, "GRACE_S", 5.0)
+    begin(document(store))
+    waited = hook(monkeypatch, Turn, "absent_for", lambda: put(store, BASE + b"- written anew\n"))
+    store.append("- ours")
+    assert waited
+    assert (lines(store)["- ours"], lines(store)["- written anew"]) == (1, 1)
+
+
 @pytest.mark.parametrize("name", ["MEMORY.md", "topic.md"])
 def test_a_document_that_somebody_makes_before_memshim_does_keeps_both_texts(
     store_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str

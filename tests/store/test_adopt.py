@@ -9,7 +9,7 @@ from memshim import Store
 from memshim.disk import files
 from memshim.errors import DocumentUnreadable
 from memshim.store import adopt
-from memshim.store.history import revision_of
+from memshim.store.history import History, revision_of
 from memshim.store.turn import Turn
 
 START = b"# M\n\n- one\n- two\n"
@@ -57,6 +57,18 @@ def test_an_old_copy_that_an_editor_saves_deletes_nothing_newer_however_late(
 
 def test_an_older_text_put_back_after_ten_seconds_is_a_revert(store, store_dir, later):
     store.append("- three")
+    later(adopt.SETTLED_S + 1)
+    (store_dir / "MEMORY.md").write_bytes(START)
+    os.utime(store_dir / "MEMORY.md", (time.time(), time.time()))
+    store.publish()
+    assert (store_dir / "MEMORY.md").read_bytes() == START
+
+
+def test_a_text_that_a_crash_left_unconfirmed_counts_as_published_since_somebody_read_it(store, store_dir, later):
+    store.append("- three")
+    history = History(store.layout, "MEMORY.md")
+    history.plan(history.published.revision, history.published.name)
+    assert store.read().data == START + b"- three\n"
     later(adopt.SETTLED_S + 1)
     (store_dir / "MEMORY.md").write_bytes(START)
     os.utime(store_dir / "MEMORY.md", (time.time(), time.time()))
