@@ -7,6 +7,11 @@ from memshim.errors import MemshimError
 
 BUG = 3
 INTERRUPTED = 130
+_HINTS = {
+    28: "The disk is full; nothing was acknowledged. Make room and try again.",
+    30: "Nothing can be written there, and nothing was changed; show, log and blame read it all the same.",
+}
+"""What to do about errors of the system: ENOSPC, EROFS."""
 
 
 def report(error: MemshimError, as_json: bool = False) -> int:
@@ -35,8 +40,7 @@ def report_os(error: OSError, as_json: bool = False) -> int:
         tell(f"memshim: The output could not be written: {error.strerror}")
         return 1
     where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
-    full = "The disk is full; nothing was acknowledged. Make room and try again." if error.errno == 28 else ""
-    return _failed(1, f"{error.strerror or error}{where}", full, as_json)
+    return _failed(1, f"{error.strerror or error}{where}", _HINTS.get(error.errno or 0, ""), as_json)
 
 
 def report_bug(as_json: bool = False) -> int:

@@ -269,8 +269,7 @@ class Watcher:
             turn.earlier()
             adopt.adopt_all(turn)
             publish.publish_all(turn)
-            if len(turn.memory.new) > 256:
-                compact.save(turn)
+            compact.shorten_tails(turn)
             store.signature = signature(store.layout)
             changed = entries != len(turn.memory.new) or before != {
                 doc: _published(turn, doc) for doc in turn.documents()

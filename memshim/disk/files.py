@@ -135,12 +135,13 @@ def make_folder(path: str, within: str = "") -> None:
     sync_folder(os.path.dirname(path) or ".")
 
 
-def create(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Writes a new file, synced, but its name not yet; raises FileExistsError.  A crash leaves a part of it."""
+def create(path: str, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
+    """Writes a new file, synced if `durable`, but its name not yet; raises FileExistsError.  A crash leaves a part of it."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, mode)
     try:
         write_all(fd, data)
-        sync(fd)
+        if durable:
+            sync(fd)
     except BaseException as error:
         os.unlink(path)
         if isinstance(error, OSError) and error.filename is None:
@@ -158,14 +159,7 @@ def replace(path: str, data: bytes, scratch: str, mode: int = 0o600, durable: bo
     """
     temporary = scratch_name(scratch, os.path.basename(path))
     try:
-        if durable:
-            create(temporary, data, mode)
-        else:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, mode)
-            try:
-                write_all(fd, data)
-            finally:
-                os.close(fd)
+        create(temporary, data, mode, durable)
         os.rename(temporary, path)
     except BaseException:
         unlink_quietly(temporary)

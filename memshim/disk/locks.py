@@ -94,8 +94,12 @@ class QuickLock:
 
 
 def _name_holder(fd: int, who: str) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"process {os.getpid()} ({who})\n".encode(), 0)
+    """Writes who has the lock, for whom it keeps waiting; on a full disk it is had without a name."""
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"process {os.getpid()} ({who})\n".encode(), 0)
+    except OSError:
+        return
 
 
 def _timed_out(fd: int, path: str, timeout: float) -> LockTimeout:

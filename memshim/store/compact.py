@@ -18,6 +18,8 @@ SILENT_S = 24 * 3600
 """How long a journal must have been silent before it is archived."""
 RECHECK_S = 3600
 """When archived journals are looked at once more for what a paused writer still added."""
+TAIL_ENTRIES = 256
+"""How many entries may stand in the journals' tails before a publish makes a snapshot of them."""
 
 
 class Compacted:
@@ -63,6 +65,12 @@ def compact(turn: Turn) -> Compacted:
     changed = [name for doc, name in after.items() if before.get(doc) != _standing(turn, doc)]
     notes = [note for doc, name in after.items() for note in _size_notes(name, turn.memory.view(doc).text)]
     return Compacted(folded, archived, changed, notes)
+
+
+def shorten_tails(turn: Turn) -> None:
+    """Makes a snapshot where so many entries are in none that every reading of the store takes long."""
+    if len(turn.memory.new) > TAIL_ENTRIES:
+        save(turn)
 
 
 def save(turn: Turn, alone: bool = False) -> None:

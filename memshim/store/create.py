@@ -81,6 +81,8 @@ def preview(layout: Layout) -> Memory:
     layout.check_ours()
     with contextlib.suppress(FileNotFoundError):
         if set(os.listdir(layout.state)) - {"lock"}:
+            if layout.is_store():
+                return Memory(layout)  # somebody has made it just now
             raise _no_store(layout)
     first, new, _ = _begin(layout, {})
     return Memory(layout, first, new)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from memshim.text.entry import Entry
 
 LOCK_TIMEOUT_S = 30.0
-TAIL_ENTRIES = 256
-"""How many entries may stand in the journals' tails before a publish makes a snapshot of them."""
 
 
 class Store:
@@ -127,8 +125,7 @@ class Store:
 
         def work(turn: Turn) -> None:
             publish.publish_all(turn)
-            if len(turn.memory.new) > TAIL_ENTRIES:
-                compact.save(turn)
+            compact.shorten_tails(turn)
 
         turn, _ = publish.patiently(self.turn, work)
         return self._report(turn) and not turn.deferred
@@ -240,8 +237,9 @@ class Store:
         id_ = memory.document_id(doc)
         found = View(memory.view(id_))
         history = History(self.layout, id_)
-        if self.layout.is_writable() and not history.knows(found.revision):
-            history.record(found.folded, now_ms())  # a view that was never published: what is edited against it merges
+        if self.layout.is_writable() and not history.knows(found.revision):  # never published: edits of it will merge
+            with contextlib.suppress(OSError):  # but it can be read, also where the disk takes no more
+                history.record(found.folded, now_ms())
         return found
 
     def memory(self, take_in: bool = True) -> Memory:
@@ -259,8 +257,10 @@ class Store:
                     publish.publish_all(turn)  # a foreign change merged into the view: do not leave the two apart
                 self._report(turn)
                 return turn.memory
-        except (LockTimeout, StoreTooNew, PermissionError, StoreUnusable) as error:
+        except (LockTimeout, StoreTooNew, StoreUnusable) as error:
             self.notes = [f"Read without taking in changes: {error}"]
+        except OSError as error:  # a disk that takes no more may still be read; where not, the reading says so
+            self.notes = [f"Read without taking in changes: {error.strerror}: {error.filename}"]
         return Memory(self.layout)
 
     def log(self) -> "Iterator[Entry]":

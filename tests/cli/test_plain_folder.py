@@ -6,6 +6,7 @@ import os
 import pytest
 
 from memshim import Store
+from memshim.disk.layout import Layout
 from memshim.errors import StoreUnusable
 from memshim.store.history import revision_of
 
@@ -73,3 +74,19 @@ def test_a_lone_lock_is_nothing_that_is_left_of_a_store(plain):
     (plain / ".memshim").mkdir()
     (plain / ".memshim" / "lock").touch()
     assert Store.open(plain).read().text == TEXT.decode()
+
+
+def test_a_store_that_somebody_makes_at_this_moment_is_read_as_one(plain, monkeypatch):
+    real, looks = Layout.is_store, []
+
+    def is_store(self):
+        looks.append(1)
+        if len(looks) == 1:
+            with monkeypatch.context() as other:
+                other.setattr(Layout, "is_store", real)
+                Store.open(plain).append("- three", publish=False)
+            return False  # as it was before
+        return real(self)
+
+    monkeypatch.setattr(Layout, "is_store", is_store)
+    assert Store.open(plain).read().text == TEXT.decode() + "- three\n"

@@ -307,7 +307,7 @@ def main(name: str, folder: Path, *options: str) -> dict[str, Any]:
     scenario = SCENARIOS[name]
     os.fsync = lambda fd: None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
-    memshim.store.store.TAIL_ENTRIES = scenario.tail
+    memshim.store.compact.TAIL_ENTRIES = scenario.tail
     if not scenario.grace:
         Turn.GRACE_S = 0.0
     if not scenario.exchange:

@@ -54,8 +54,10 @@ def test_replace_leaves_the_old_file_and_nothing_else_when_a_step_fails(
         files.replace(str(store_dir / "a"), b"new", str(scratch), durable=False)
         assert (store_dir / "a").read_bytes() == b"new"
     else:
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(OSError, match="full") as raised:
             files.replace(str(store_dir / "a"), b"new", str(scratch), durable=durable)
+        if call != "rename":
+            assert raised.value.filename.startswith(str(scratch / "a."))
         assert (store_dir / "a").read_bytes() == b"old"
     assert os.listdir(scratch) == []
     assert os.listdir(store_dir) == ["a"]

@@ -110,6 +110,19 @@ def test_the_lock_is_free_after_an_error_within(path, quick):
 
 
 @pytest.mark.parametrize("quick", QUICK)
+def test_on_a_full_disk_the_lock_is_had_without_a_name(path, monkeypatch, quick):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    first, second = locks.sidecar(path, 1, "first", quick=quick), locks.sidecar(path, 0.02, "second", quick=not quick)
+    with first, pytest.raises(LockTimeout), second:
+        pass
+    with locks.sidecar(path, 0.02, "third", quick=quick):
+        pass
+
+
+@pytest.mark.parametrize("quick", QUICK)
 def test_a_lock_that_is_a_planted_link_is_not_followed(path, store_dir, quick):
     (store_dir / "target").write_bytes(b"precious")
     os.symlink("target", path)
