@@ -168,10 +168,28 @@ def client_memory(start: str) -> "str | None":
             root = here
             break
         root = parent
+    root = _main_root(root)
     slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in root)
     config = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
     folder = os.path.join(config, "projects", slug, "memory")
     return folder if os.path.isdir(folder) else None
+
+
+def _main_root(root: str) -> str:
+    """Returns the main folder of the repository of which `root` is a worktree, as the client does; any other root as it is.
+
+    Both must name each other, as git writes it: a file alone, which may have come from anywhere, leads to no other memory.
+    """
+    link = os.path.join(root, ".git")
+    try:
+        with open(link, "rb") as file:
+            there = os.path.join(root, os.fsdecode(file.read(4096).removeprefix(b"gitdir: ").rstrip(b"\n")))
+        with open(os.path.join(there, "gitdir"), "rb") as file:
+            back = os.path.join(there, os.fsdecode(file.read(4096).rstrip(b"\n")))
+        main, name = os.path.split(os.path.dirname(os.path.dirname(os.path.realpath(there))))
+        return main if name == ".git" and os.path.realpath(back) == link else root
+    except (OSError, ValueError):
+        return root
 
 
 def resolve(given: "str | None", start: str = ".") -> str:

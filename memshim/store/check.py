@@ -127,11 +127,15 @@ def _fold(memory: Memory) -> "Iterator[Finding]":
 
 def _shown(layout: Layout) -> "Iterator[Finding]":
     registered = {n.removesuffix(".log") for n in _names(layout.path("journals"))}
+    if os.path.lexists(layout.memory) and (os.path.islink(layout.memory) or not os.path.isdir(layout.memory)):
+        text = f"{layout.memory} is a link or a file of your own; the journals have no names there."
+        yield Finding("note", "name-taken", layout.memory, text)
+        return
     for agent in sorted(registered):
         shown = os.path.join(layout.memory, agent + ".md")
         if not os.path.lexists(shown):
             yield Finding("note", "journal-hidden", shown, f"{shown} is missing; the journal itself is safe.")
-        elif os.path.samefile(shown, layout.path("journals", agent + ".log")):
+        elif _is_same(shown, layout.path("journals", agent + ".log")):
             continue
         elif not _begins_as_ours(shown):
             yield Finding("note", "name-taken", shown, f"{shown} is a file of your own; the journal has no name there.")
@@ -144,6 +148,13 @@ def _shown(layout: Layout) -> "Iterator[Finding]":
                 yield Finding(
                     "should", "unregistered", path, f"{path} looks like a journal, but is none of this store's."
                 )
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except FileNotFoundError:
+        return False  # a link that leads nowhere
 
 
 def _modes(layout: Layout) -> "Iterator[Finding]":

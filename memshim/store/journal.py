@@ -176,22 +176,24 @@ class Journal:
             files.unlink_quietly(scratch)
 
     def _show(self) -> None:
-        """Makes sure that the journal has its readable name; a foreign file under that name is left for `check` to report."""
-        if os.path.lexists(self.shown):
-            return
+        """Makes sure that the journal has its readable name; what is in the way of it is left for `check` to report.
+
+        The entry is durable by now: an append that failed for want of this name would be made once more.
+        """
+        memory = self.layout.memory
         try:
-            os.link(self.path, self.shown)
-        except FileNotFoundError:
-            if os.path.isdir(self.layout.memory):
-                return  # retired just now: the append goes on in a new journal
-            files.make_folder(self.layout.memory, os.path.dirname(self.layout.memory))
-            self._show()
-        except FileExistsError:
+            if os.path.lexists(self.shown) or os.path.islink(memory):
+                return  # a link may have come with a clone, and lead anywhere
+            if not os.path.isdir(memory):
+                files.make_folder(memory, os.path.dirname(memory))
+            try:
+                os.link(self.path, self.shown)  # not there any more: retired just now, the append goes on in a new one
+            except OSError as error:
+                if error.errno not in files.NO_LINKS:
+                    raise
+                os.symlink(os.path.relpath(self.path, memory), self.shown)
+        except OSError:
             return
-        except OSError as error:
-            if error.errno not in files.NO_LINKS:
-                raise
-            os.symlink(os.path.relpath(self.path, self.layout.memory), self.shown)
 
 
 def session_of(layout: Layout, agent: str) -> str | None:

@@ -167,6 +167,35 @@ def test_the_clients_memory_is_that_of_the_git_root_and_is_never_made(guarded_ho
     assert layout.resolve(None, str(root / "deep")) == str(wanted)
 
 
+@pytest.fixture
+def worktree(guarded_home):
+    """A worktree as `git worktree add ../tree` makes it, and the memory of its repository."""
+    main, tree = guarded_home / "work" / "main", guarded_home / "work" / "tree"
+    noted = main / ".git" / "worktrees" / "tree"
+    for folder in (noted, tree / "deep"):
+        folder.mkdir(parents=True)
+    (tree / ".git").write_text(f"gitdir: {noted}\n")
+    (noted / "gitdir").write_text(f"{tree}/.git\n")
+    slug = "".join(c if c.isalnum() else "-" for c in os.path.realpath(main))
+    memory = guarded_home / ".claude" / "projects" / slug / "memory"
+    memory.mkdir(parents=True)
+    return tree, noted, memory
+
+
+def test_the_clients_memory_of_a_worktree_is_that_of_its_repository(worktree):
+    tree, _, memory = worktree
+    assert layout.client_memory(str(tree / "deep")) == str(memory)
+
+
+@pytest.mark.parametrize("text", ["", "/elsewhere/.git\n", "\0"])
+def test_a_folder_that_says_to_be_a_worktree_without_being_one_leads_to_no_other_memory(worktree, text):
+    tree, noted, _ = worktree
+    (noted / "gitdir").write_text(text)
+    assert layout.client_memory(str(tree)) is None
+    (tree / ".git").write_text(f"gitdir: {text}")
+    assert layout.client_memory(str(tree)) is None
+
+
 def test_a_command_means_what_it_was_given_then_the_variable_then_the_nearest(guarded_home, monkeypatch):
     (guarded_home / "work" / "MEMORY.md").write_bytes(b"")
     for name in ("given", "variable"):

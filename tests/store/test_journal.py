@@ -147,6 +147,30 @@ def test_a_file_of_ones_own_under_the_readable_name_is_left_alone(store, shown):
     assert store.read().data == b"- one\n- two\n"
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "closed folder", "link that leads nowhere"])
+def test_an_append_is_acknowledged_whatever_is_in_the_place_of_the_readable_names(store_dir, tmp_path, kind):
+    place, outside = store_dir / "memory", tmp_path / "outside"
+    outside.mkdir()
+    if kind == "file":
+        place.write_bytes(b"my own notes\n")
+    elif kind == "link":
+        place.symlink_to(outside)
+    elif kind == "closed folder":
+        place.mkdir(mode=0o500)
+    else:
+        place.mkdir()
+        (place / "ann.md").symlink_to("/nowhere/at/all")
+    with Store.open(store_dir, agent="ann") as store:
+        ids = [store.append("one"), store.append("two")]
+        assert [e.id for e in store.log()][::-1][-2:] == ids
+        assert store.read().data == b"- one\n- two\n"
+        if kind != "closed folder":
+            assert findings(store) == {("note", "name-taken")}
+        assert store.check(repair=True)[1] == [] or kind != "closed folder"
+    assert os.listdir(outside) == []
+    assert kind != "file" or place.read_bytes() == b"my own notes\n"
+
+
 def test_a_journal_truncated_in_place_after_folding_shows_the_same_and_is_reported(store, registered, run_memshim):
     store.append("two")
     store.compact()
