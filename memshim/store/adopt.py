@@ -177,9 +177,15 @@ def base_of(turn: Turn, doc: str, data: bytes, written: float) -> "tuple[bool, R
         return True, None  # what was only planned may never have stood there: nobody left it out
     sure = bool(published.confirmed) and written - published.confirmed >= SETTLED_S
     base = bases[nearest(data, (b.text for b in bases), sure)]
-    if written - history.begun < SETTLED_S and from_nothing(data, base.text):
+    if written - history.begun < SETTLED_S and from_nothing(data, base.text) and not _was_there(turn, doc):
         return True, None  # two programs that each begin a document: the second had not seen the first one's
     return True, base
+
+
+def _was_there(turn: Turn, doc: str) -> bool:
+    """Tells whether a document was there when the store was made, so that its writers may have known it for long."""
+    makers = (turn.memory.entry(id_) for id_ in turn.memory.state.docs.get(doc, {}))
+    return any(entry is not None and entry.kind == "init" for entry in makers)
 
 
 def take_foreign(turn: Turn, doc: str, data: bytes, base: "Revision | None", replaces: tuple[str, ...] = ()) -> None:

@@ -252,6 +252,12 @@ def test_a_program_that_begins_the_same_document_a_moment_later_wipes_nothing_ou
     assert (b"- use uv, not pip\n" in found) == (seconds < adopt.SETTLED_S)  # later it had the time to be read
 
 
+def test_who_writes_a_new_text_over_a_document_that_was_there_before_the_store_has_seen_it(store, store_dir):
+    (store_dir / "MEMORY.md").write_bytes(FIRST)
+    store.publish()
+    assert (store_dir / "MEMORY.md").read_bytes() == FIRST
+
+
 def test_who_changes_the_only_line_of_a_new_document_has_seen_it(tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
