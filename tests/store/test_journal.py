@@ -372,9 +372,12 @@ def test_what_a_paused_writer_adds_to_an_archived_journal_is_read_an_hour_later(
     journal = Journal(store.layout, "ann", identity.replica(store.layout))
     os.write(fd, frame(journal, entry))
     os.close(fd)
+    listed = Path(store.layout.path("archive", "recheck"))
+    listed.write_bytes(b"no line of ours\n../../x 5\n" + listed.read_bytes())
     ahead[0] += 3700
     store.compact()
     assert store.read().data == b"- one\n- late\n"
+    assert not listed.exists()
 
 
 def test_a_store_that_was_removed_while_open_is_not_made_again_in_part(store):

@@ -115,6 +115,58 @@ def test_a_head_that_names_nothing_is_unusable(store):
         snapshot.load(store.layout)
 
 
+def test_a_head_that_goes_while_it_is_read_is_followed_by_the_new_one(store, monkeypatch):
+    load, gone = snapshot._load, [True]
+
+    def racing(layout):
+        if gone and gone.pop():
+            raise FileNotFoundError(2, "replaced just now", "head")
+        return load(layout)
+
+    monkeypatch.setattr(snapshot, "_load", racing)
+    assert snapshot.load(store.layout).digests == snapshot.heads(store.layout)
+    assert gone == []
+
+
+def test_a_settlement_that_was_taken_back_stays_so_in_a_snapshot(store, store_dir):
+    store.edit("two", "2")
+    (store_dir / "MEMORY.md").write_bytes(TEXT.replace(b"two", b"zwei"))
+    store.publish()
+    (clash,) = store.conflicts()
+    store.undo(store.resolve(clash.label, "both").id)
+    assert [c.label for c in store.conflicts()] == [clash.label]
+    shown = store.read().data
+    store.compact()
+    assert [c.label for c in store.conflicts()] == [clash.label]
+    assert store.read().data == shown
+
+
+def test_a_head_that_another_stands_for_alone_says_nothing_more(store, store_dir):
+    """As when a redaction is stopped after its snapshot is there, and before the old one is gone."""
+    (old,) = snapshot.heads(store.layout)
+    text = head(store).read_bytes()
+    with store.turn() as turn:
+        compact.save(turn, alone=True)
+    (new,) = snapshot.heads(store.layout)
+    assert new != old
+    Path(store.layout.path("snapshots", old)).write_bytes(text)
+    Path(store.layout.path("heads", old)).write_bytes(b"")
+    loaded = snapshot.load(store.layout)
+    assert loaded.past.entries == snapshot._read(store.layout, new).past.entries
+    assert sorted(loaded.digests) == sorted([old, new])
+    assert loaded.journals
+
+
+def test_a_block_that_died_many_times_comes_back_when_its_segments_have_become_one(store):
+    for _ in range(2 * segment.FAN):
+        forgotten = store.forget(text="one")
+        store.compact()
+        store.restore(forgotten.id)
+        store.compact()
+        assert store.read().data == TEXT
+    assert store.check()[1] == []
+
+
 def test_a_snapshot_is_named_by_its_bytes_so_doing_it_again_changes_nothing(store):
     before = head(store).name
     store.compact()
