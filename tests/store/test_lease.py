@@ -49,6 +49,12 @@ def test_a_session_does_not_wait_for_the_command_that_started_it(layout: Layout)
     assert not lease.take(layout, "stranger", "call 3", 0, True, soon()) or os.getppid() == 1
 
 
+def test_the_processes_above_are_known_and_one_that_ended_has_none() -> None:
+    assert lease._ancestors(os.getpid()) >= {os.getpid(), os.getppid()} - {0, 1}
+    assert lease._parent(os.getpid()) == os.getppid()
+    assert lease._parent(2**22 + 1) == 0
+
+
 def test_whoever_waits_goes_on_as_soon_as_the_lease_ends(layout: Layout) -> None:
     assert lease.take(layout, "ann", "call 1", 0, True, soon())
     had: list[bool] = []
