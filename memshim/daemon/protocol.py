@@ -121,11 +121,11 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
         length = _number(words[3])
     if length > MAX_BYTES:
         raise BadFrame("the request is too long")
-    payload = bytes(data[end + 2 : end + 2 + length])
-    if len(payload) < length:
+    if len(data) - end - 2 < length:
         if ended:
             raise BadFrame("the request was cut short")
         return None
+    payload = bytes(data[end + 2 : end + 2 + length])
     fields = {}
     for line in rest:
         name, sign, value = line.partition("=")
