@@ -51,6 +51,10 @@ class Layout:
         """Returns a path below the folder that holds what is ours."""
         return os.path.join(self.state, *names)
 
+    def shown(self, journal: str) -> str:
+        """Returns the path of a journal's readable name, given that of its file."""
+        return os.path.join(self.memory, journal.removesuffix(".log") + ".md")
+
     def document(self, name: str) -> str:
         """Returns the path of a document."""
         return os.path.join(self.root, name)

@@ -132,7 +132,7 @@ def _shown(layout: Layout) -> "Iterator[Finding]":
         yield Finding("note", "name-taken", layout.memory, text)
         return
     for agent in sorted(registered):
-        shown = os.path.join(layout.memory, agent + ".md")
+        shown = layout.shown(agent + ".log")
         if not os.path.lexists(shown):
             yield Finding("note", "journal-hidden", shown, f"{shown} is missing; the journal itself is safe.")
         elif _is_same(shown, layout.path("journals", agent + ".log")):

@@ -177,7 +177,7 @@ def _retire_one(turn: Turn, name: str) -> bool:
 
 def _hide(turn: Turn, agent: str, path: str) -> None:
     """Takes a journal's readable name away; a file of somebody else's that has this name is left."""
-    shown = os.path.join(turn.layout.memory, agent + ".md")
+    shown = turn.layout.shown(agent + ".log")
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.stat(shown), os.stat(path)):
             os.unlink(shown)

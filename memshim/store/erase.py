@@ -112,6 +112,8 @@ def _background() -> list[str]:
 def _files(layout: "Layout") -> "Iterator[str]":
     """Yields every regular file of ours."""
     for base in dict.fromkeys([layout.state, layout.memory]):
+        if os.path.islink(base):
+            continue  # somebody else's: what lies there is not ours
         for folder, _, names in os.walk(base):
             for name in sorted(names):
                 path = os.path.join(folder, name)
@@ -185,7 +187,7 @@ def _journal(layout: "Layout", name: str, eraser: "Eraser") -> None:
 
     A stop may leave the journal without its readable name, which the next append gives it again.
     """
-    path, shown = layout.path("journals", name), os.path.join(layout.memory, name.removesuffix(".log") + ".md")
+    path, shown = journal.place_of(layout, name), layout.shown(name)
     fd = files.open_ours(path)
     try:
         locks.exclusive(fd)
@@ -203,8 +205,7 @@ def _journal(layout: "Layout", name: str, eraser: "Eraser") -> None:
             with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "ab", buffering=0) as file:
                 file.write(_framed(late, eraser))
                 files.sync(file.fileno())
-        if not os.path.lexists(shown):
-            os.link(path, shown)
+        journal.show(layout, name)
     finally:
         os.close(fd)
 

@@ -62,7 +62,7 @@ def _renew(layout: Layout, here: os.stat_result) -> str:
     """A copy has two files where the original had two names of one: link each readable name to its journal again."""
     for name in os.listdir(layout.path("journals")) if os.path.isdir(layout.path("journals")) else ():
         journal = layout.path("journals", name)
-        shown = os.path.join(layout.memory, name.removesuffix(".log") + ".md")
+        shown = layout.shown(name)
         if os.path.isfile(shown) and not os.path.samefile(shown, journal) and files.read(shown) == files.read(journal):
             scratch = files.scratch_name(layout.path("tmp"), "link")
             os.link(journal, scratch)

@@ -47,8 +47,8 @@ class Journal:
         self.agent = agent
         self.replica = replica
         self.session = session
-        self.path = layout.path("journals", agent.lower() + ".log")
-        self.shown = os.path.join(layout.memory, agent.lower() + ".md")
+        self.name = agent.lower() + ".log"
+        self.path = place_of(layout, self.name)
         self.process = os.getpid()
         self._fd = -1
         self._device = self._inode = 0  # of the open file
@@ -107,7 +107,7 @@ class Journal:
                 if again >= 0:
                     self._end, self._last = size + len(data), last
                     if fresh or names < 2:
-                        self._show()  # not before the lock is had: whoever retires the journal takes this name away first
+                        show(self.layout, self.name)  # under the lock: whoever retires it takes this name away first
                     return done
                 self.close()  # retired while we wrote, so no lock held it: write the same entries once more
                 rows = [(form, texts, *known) for (form, texts, _, _), known in zip(rows, done, strict=True)]
@@ -175,25 +175,26 @@ class Journal:
         finally:
             files.unlink_quietly(scratch)
 
-    def _show(self) -> None:
-        """Makes sure that the journal has its readable name; what is in the way of it is left for `check` to report.
 
-        The entry is durable by now: an append that failed for want of this name would be made once more.
-        """
-        memory = self.layout.memory
+def show(layout: Layout, name: str) -> None:
+    """Makes sure that a journal has its readable name; what is in the way of it is left for `check` to report.
+
+    What was appended is durable by now: an append that failed for want of this name would be made once more.
+    """
+    path, shown = place_of(layout, name), layout.shown(name)
+    try:
+        if os.path.lexists(shown) or os.path.islink(layout.memory):
+            return  # a link may have come with a clone, and lead anywhere
+        if not os.path.isdir(layout.memory):
+            files.make_folder(layout.memory, os.path.dirname(layout.memory))
         try:
-            if os.path.lexists(self.shown) or os.path.islink(memory):
-                return  # a link may have come with a clone, and lead anywhere
-            if not os.path.isdir(memory):
-                files.make_folder(memory, os.path.dirname(memory))
-            try:
-                os.link(self.path, self.shown)  # not there any more: retired just now, the append goes on in a new one
-            except OSError as error:
-                if error.errno not in files.NO_LINKS:
-                    raise
-                os.symlink(os.path.relpath(self.path, memory), self.shown)
-        except OSError:
-            return
+            os.link(path, shown)  # not there any more: retired just now, the append goes on in a new one
+        except OSError as error:
+            if error.errno not in files.NO_LINKS:
+                raise
+            os.symlink(os.path.relpath(path, layout.memory), shown)
+    except OSError:
+        return
 
 
 def session_of(layout: Layout, agent: str) -> str | None:

@@ -17,7 +17,7 @@ def ours(layout: Layout) -> list[str]:
         return found
     registered = layout.path("journals")
     for name in sorted(os.listdir(registered)) if os.path.isdir(registered) else ():
-        shown = os.path.join(layout.memory, name.removesuffix(".log") + ".md")
+        shown = layout.shown(name)
         if os.path.exists(shown) and os.path.samefile(shown, os.path.join(registered, name)):
             found.append(shown)
     return found
@@ -61,5 +61,5 @@ def _remove_empty(layout: Layout) -> None:
             left = []
         if not left:
             os.rmdir(beside)
-    if os.path.isdir(layout.memory) and not os.listdir(layout.memory):
+    if os.path.isdir(layout.memory) and not os.path.islink(layout.memory) and not os.listdir(layout.memory):
         os.rmdir(layout.memory)

@@ -201,3 +201,20 @@ def test_what_every_record_says_is_not_erased(store, word):
         store.redact(text=word)
     assert {e.id for e in store.log()} == before
     assert sound(store)
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_in_the_place_of_the_readable_names_is_not_memshims_to_change(store, store_dir, tmp_path, kind):
+    store.append("the secretword")
+    (store_dir / "memory" / "ann.md").unlink()
+    (store_dir / "memory").rmdir()
+    mine = tmp_path / "outside" / "mine.md" if kind == "link" else store_dir / "memory"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"the secretword is mine\n")
+    if kind == "link":
+        (store_dir / "memory").symlink_to(mine.parent)
+    notes = store.redact(text="secretword").notes
+    assert mine.read_bytes() == b"the secretword is mine\n"
+    assert len(notes) == (kind == "file")
+    assert traces(store_dir / ".memshim", b"secretword") == []
+    assert store.read().data.endswith(b"- the " + REDACTED + b"\n")
