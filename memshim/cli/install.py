@@ -10,6 +10,7 @@ from memshim.cli import failure
 from memshim.cli.common import counted, say, say_text
 from memshim.cli.declare import OneOf, Word, command
 from memshim.daemon import lifecycle, protocol
+from memshim.disk import files
 from memshim.disk.layout import Layout, state_home
 from memshim.errors import MemshimError
 from memshim.store import registry, removal
@@ -123,10 +124,25 @@ def _purge(stores: list[str], dry_run: bool) -> int:
         except OSError as error:
             failed = failure.report_os(error)
     if not failed and not dry_run:
-        shutil.rmtree(state_home(), ignore_errors=True)
+        _remove_state(state_home())
         with contextlib.suppress(OSError):  # not there, or not empty
             os.rmdir(protocol.folder())
     return failed
+
+
+def _remove_state(home: str) -> None:
+    """Removes what belongs to no store; a store's own journals may lie here, and its disk not be there just now."""
+    for item in list(os.scandir(home)) if os.path.isdir(home) else ():
+        if item.name == "beside" and os.listdir(item.path):
+            say(
+                f"{item.path} stays: it has journals of stores that are not there now. If they are gone for good, remove it."
+            )
+        elif item.is_dir(follow_symlinks=False):
+            shutil.rmtree(item.path, ignore_errors=True)
+        else:
+            files.unlink_quietly(item.path)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        os.rmdir(home)
 
 
 def _show(change: settings.Change) -> None:

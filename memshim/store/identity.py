@@ -55,6 +55,11 @@ def write_new(state: str) -> None:
     here = os.stat(state)
     files.create(os.path.join(state, "replica"), _line(here))
     files.create(os.path.join(state, ".gitignore"), b"*\n")
+    write_format(state)
+
+
+def write_format(state: str) -> None:
+    """Makes a store of what lies at `state`: from now on it is one."""
     files.create(os.path.join(state, "format"), b"%d\n" % FORMAT)
 
 

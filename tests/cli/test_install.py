@@ -12,6 +12,7 @@ import pytest
 from memshim import Store
 from memshim.agents import fragment, protection, selftest
 from memshim.daemon import protocol
+from memshim.disk import files
 from memshim.disk.layout import Layout, state_home
 from memshim.errors import MemshimError
 from memshim.store import registry
@@ -231,3 +232,65 @@ def test_purge_says_where_a_conflict_was_open(inside: Inside, clash: Path) -> No
     assert said[-1].startswith("  1 conflict was open: both texts stand there, marked")
     text = (clash / "MEMORY.md").read_text()
     assert text.count("(conflict ") == 2
+
+
+def test_purge_publishes_what_is_appended_while_it_looks(
+    inside: Inside, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, notes = files.unlink_quietly, ["late"]
+
+    def unlink(path: str) -> None:
+        if path.endswith(".memshim/format") and notes:
+            with Store.open(memory, agent="eve") as store:
+                store.append(notes.pop(), publish=False)
+        real(path)
+
+    monkeypatch.setattr(files, "unlink_quietly", unlink)
+    assert inside("uninstall", "--purge").code == 0
+    assert (memory / "MEMORY.md").read_bytes().endswith(b"- late\n")
+    assert os.listdir(memory) == ["MEMORY.md"]
+
+
+def test_purge_gives_a_store_up_that_is_written_to_all_the_time(
+    inside: Inside, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ids = files.unlink_quietly, []
+
+    def unlink(path: str) -> None:
+        if path.endswith(".memshim/format"):
+            with Store.open(memory, agent="eve") as store:
+                ids.append(store.append(f"once more {len(ids)}", publish=False))
+        real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "unlink_quietly", unlink)
+        said = inside("uninstall", "--purge")
+    assert said.code == 1
+    assert "written to all the time" in said.err
+    assert inside("check").code == 0
+    assert set(ids) <= {entry.id for entry in Store.open(memory).log()}
+
+
+@pytest.mark.parametrize("folder", ["unreadable", "aside"])
+def test_purge_removes_no_file_of_somebodys_own_that_was_put_out_of_the_way(
+    inside: Inside, memory: Path, folder: str
+) -> None:
+    kept = memory / ".memshim" / folder / "mine"
+    kept.parent.mkdir(mode=0o700)
+    kept.write_text("mine\n")
+    said = inside("uninstall", "--purge")
+    assert said.code == 1
+    assert str(kept.parent) in said.err
+    assert kept.read_text() == "mine\n"
+    assert inside("check").code == 0
+
+
+def test_purge_keeps_the_journals_of_a_store_whose_disk_is_not_there(inside: Inside, memory: Path) -> None:
+    journal = Path(state_home()) / "beside" / "0123456789abcdef" / "journals" / "ann.log"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("a journal\n")
+    said = inside("uninstall", "--purge")
+    assert said.code == 0
+    assert b"beside stays: " in said.out
+    assert journal.read_text() == "a journal\n"
+    assert os.listdir(state_home()) == ["beside"]
