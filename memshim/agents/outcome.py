@@ -156,5 +156,5 @@ class _Work:
     def _source(self, doc: str, replaces: tuple[str, ...] = ()) -> intake.Source:
         event, writer = self.event, self.event.writer
         extra = {"tool": event.call.tool, "call": event.call.id, "key": writer.full}
-        id = event.call.entry_id(writer, doc)
+        id = event.call.entry_id(writer, " ".join((doc, *replaces)))  # what else the command did is an entry of its own
         return intake.Source(event.call.tool.lower(), self.store.agent, writer.session, id, extra, replaces)
