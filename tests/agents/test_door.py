@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memshim.agents import inbox, ingest
+from memshim.agents import claude, inbox, ingest
 from memshim.agents.door import handle
 from memshim.disk import incidents
 from memshim.store.store import Store
@@ -110,6 +110,55 @@ def test_what_a_killed_hook_left_is_taken_in_by_compact(memory: Path, monkeypatc
     command = [sys.executable, "-m", "memshim", "compact", "--store", str(memory)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
     assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- one\n- two\n- three\n"
+
+
+def refused(memory: Path, old: str, new: str, call: str = "toolu_1", **more: Any) -> dict[str, Any]:
+    """An Edit that the client refused as stale."""
+    asked = {"file_path": str(memory / "MEMORY.md"), "old_string": old, "new_string": new}
+    return {"hook_event_name": "PostToolUseFailure", "session_id": "5e55", "cwd": "/", "tool_name": "Edit",
+            "tool_use_id": call, "tool_input": {**asked, **more}, "error": claude.STALE[0]}  # fmt: skip
+
+
+def test_a_change_that_was_refused_as_stale_is_saved_once_and_its_agent_is_told(memory: Path) -> None:
+    Store.open(memory).append("- three")
+    event = refused(memory, "- two\n", "- two\n- and a half\n")
+    assert "memshim saved this change" in take(event)["hookSpecificOutput"]["additionalContext"]
+    text = "# Memory\n\n- one\n- two\n- and a half\n- three\n"
+    assert (memory / "MEMORY.md").read_text() == text
+    Store.open(memory).forget(text="and a half")
+    assert take(event) == {}
+    assert (memory / "MEMORY.md").read_text() == text.replace("- and a half\n", ""), "what was forgotten since stays so"
+
+
+@pytest.mark.parametrize(
+    ("old", "every"), [("- nowhere\n", False), ("- nowhere\n", True), ("- ", False), ("", False)], ids=str
+)
+def test_a_refused_change_of_a_text_that_nobody_knows_is_left_to_the_agent(memory: Path, old: str, every: bool) -> None:
+    Store.open(memory).init()
+    assert take(refused(memory, old, "- new\n", replace_all=every)) == {}
+    assert [kind for kind, _ in entries(memory)] == ["init"]
+    assert incidents.recent(0) == []
+
+
+def test_a_refused_change_of_every_place_is_one_of_every_place(memory: Path) -> None:
+    Store.open(memory).append("- three")
+    take(refused(memory, "- ", "* ", replace_all=True))
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n* one\n* two\n* three\n"
+
+
+def test_a_file_that_a_write_makes_is_its_agents(memory: Path) -> None:
+    Store.open(memory).init()
+    path = memory / "topic.md"
+    path.write_text("- new\n")
+    said = {"type": "create", "filePath": str(path), "content": "- new\n", "originalFile": None}
+    asked = {"file_path": str(path), "content": "- new\n"}
+    event = {"hook_event_name": "PostToolUse", "session_id": "5e55", "cwd": "/", "tool_name": "Write",
+             "tool_use_id": "toolu_1", "tool_input": asked, "tool_response": said}  # fmt: skip
+    assert take(event) == {}
+    (entry, _) = Store.open(memory).log()
+    assert (entry.kind, entry.session, entry.documents()) == ("write", "5e55", ["topic.md"])
+    assert path.read_text() == "- new\n"
+    assert incidents.recent(0) == []
 
 
 HOSTILE: list[Any] = [
