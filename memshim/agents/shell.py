@@ -79,10 +79,13 @@ def paths(command: str, cwd: str, environ: "Mapping[str, str]") -> "Iterator[str
         value = environ.get(variable)
         if value:
             words = words.replace("${" + variable + "}", value).replace("$" + variable, value)
+    found = [part for mark in "'\"" for part in words.split(mark) if " " in part][:_MAX_TOKENS]
+    words = words.replace("\\ ", "\0")  # a space within a path, which no path has as it is
     for mark in "'\"`=;|&<>(){},\n\t":
         words = words.replace(mark, " ")
-    for word in dict.fromkeys(words.split(" ")[:_MAX_TOKENS]):
+    found += [word.replace("\0", " ") for word in words.split(" ")[:_MAX_TOKENS]]
+    for word in dict.fromkeys(found):
         if word.startswith("~/"):
             word = os.path.join(environ.get("HOME") or os.path.expanduser("~"), word[2:])
-        if word and ("/" in word or word.endswith(".md")) and "\0" not in word and len(word) < 4096:
+        if ("/" in word or word.endswith(".md")) and "\0" not in word and len(word) < 4096:
             yield os.path.normpath(os.path.join(cwd, word))

@@ -79,7 +79,23 @@ def test_paths_are_found_however_they_are_written(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        'echo "- x" >> "/home/John Doe/memory/MEMORY.md"',
+        "sed -i s/a/b/ '/home/John Doe/memory/MEMORY.md'",
+        "echo it\\'s >> '/home/John Doe/memory/MEMORY.md'",
+        "echo x >>/home/John\\ Doe/memory/MEMORY.md",
+        "python3 -c \"open('/home/John Doe/memory/MEMORY.md', 'a')\"",
+        'cat x > "$HOME/memory/MEMORY.md"',
+    ],
+)
+def test_a_path_with_a_space_in_it_is_found(command: str) -> None:
+    assert "/home/John Doe/memory/MEMORY.md" in set(paths(command, "/srv", {"HOME": "/home/John Doe"}))
+
+
 def test_a_hostile_command_costs_little() -> None:
     command = "echo " + "a/b " * 200_000 + "\0/x " + "/" * 100_000
     assert len(list(paths(command, "/", {}))) <= 2_001
+    assert len(list(paths("' /a" * 200_000, "/", {}))) <= 4_001
     assert can_write("'" * 100_001)
