@@ -16,6 +16,8 @@ import stat
 VERSION = 1
 MAX_BYTES = 16 * 1024 * 1024
 MAX_HEAD = 64 * 1024
+_WORDS = ["memshim", str(VERSION)]
+_BEGIN = b"memshim "
 _PATH_MAX = 100
 """Bytes that a socket's path may have: 104 on macOS, 108 on Linux, with the end."""
 
@@ -29,14 +31,15 @@ class BadFrame(Exception):
 
 
 class Request:
-    """Is one request: its kind, fields and payload."""
+    """Is one request: its kind, fields and payload, and how many bytes it had on the way."""
 
-    __slots__ = ("fields", "kind", "payload")
+    __slots__ = ("fields", "kind", "payload", "size")
 
-    def __init__(self, kind: str, fields: "dict[str, str]", payload: bytes) -> None:
+    def __init__(self, kind: str, fields: "dict[str, str]", payload: bytes, size: int = 0) -> None:
         self.kind = kind
         self.fields = fields
         self.payload = payload
+        self.size = size
 
 
 # --- where --------------------------------------------------------------------------------------------------
@@ -89,7 +92,7 @@ def encode_request(kind: str, fields: "Mapping[str, str]", payload: bytes) -> by
         if "\n" in value or "\n" in name or "=" in name or not name:
             raise BadFrame(f"the field {name!r} cannot be sent")
         lines.append(f"{name}={value}")
-    head = os.fsencode("\n".join(lines) + "\n\n")
+    head = ("\n".join(lines) + "\n\n").encode("utf-8", "surrogateescape")
     if len(payload) > MAX_BYTES or len(head) > MAX_HEAD:
         raise BadFrame("the request is too long")
     return head + payload
@@ -101,37 +104,33 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
     `ended` says that the client has ended its half, so that no more will come.
     """
     end = data.find(b"\n\n", 0, MAX_HEAD)
-    if not b"memshim ".startswith(bytes(data[:8])):
-        raise BadFrame("that is no request")
     if end < 0:
+        if not _BEGIN.startswith(bytes(data[: len(_BEGIN)])):
+            raise BadFrame("that is no request")
         if ended or len(data) >= MAX_HEAD:
             raise BadFrame("the request's head has no end")
         return None
-    first, *rest = os.fsdecode(bytes(data[:end])).split("\n")
+    first, *rest = data[:end].decode("utf-8", "surrogateescape").split("\n")
     words = first.split(" ")
-    if len(words) != 4 or words[1] != str(VERSION) or not words[2].isalpha():
+    if len(words) != 4 or words[:2] != _WORDS or not words[2].isalpha():
         raise BadFrame("the request's first line is not understood")
+    begin = end + 2
     if words[3] == "-":
         if not ended:
-            if len(data) - end - 2 > MAX_BYTES:
+            if len(data) - begin > MAX_BYTES:
                 raise BadFrame("the request is too long")
             return None
-        length = len(data) - end - 2
+        size = len(data)
     else:
-        length = _number(words[3])
-    if length > MAX_BYTES:
+        size = begin + _number(words[3])
+    if size - begin > MAX_BYTES:
         raise BadFrame("the request is too long")
-    if len(data) - end - 2 < length:
+    if len(data) < size:
         if ended:
             raise BadFrame("the request was cut short")
         return None
-    payload = bytes(data[end + 2 : end + 2 + length])
-    fields = {}
-    for line in rest:
-        name, sign, value = line.partition("=")
-        if sign:
-            fields[name] = value
-    return Request(words[2], fields, payload)
+    fields = dict(line.split("=", 1) for line in rest if "=" in line)
+    return Request(words[2], fields, bytes(data[begin:size]), size)
 
 
 def encode_answer(payload: bytes, ok: bool = True) -> bytes:

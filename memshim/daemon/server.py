@@ -186,9 +186,7 @@ class Server:
         except OSError:
             self._close(peer)
             return
-        busy = peer.busy
-        if not peer.inbox and data and not busy:
-            self._expect(peer, FRAME_S)
+        busy, begins = peer.busy, not peer.inbox
         peer.inbox += data
         peer.ended = peer.ended or not data
         if peer.subscribed or len(peer.inbox) > protocol.MAX_BYTES + protocol.MAX_HEAD:
@@ -197,6 +195,8 @@ class Server:
             self._close(peer)
         else:
             self._next(peer)
+            if begins and peer.inbox and not peer.busy:
+                self._expect(peer, FRAME_S)
             if peer in self._peers and (busy or peer.ended):  # it is not heard before it is answered
                 self._listen_for(peer)
 
@@ -213,8 +213,7 @@ class Server:
             return
         if request is None:
             return
-        end = peer.inbox.find(b"\n\n") + 2 + len(request.payload)
-        del peer.inbox[:end]
+        del peer.inbox[: request.size]
         peer.busy, peer.until = True, None
         peer.ended = peer.ended or request.fields.get("more") != "1"
 
@@ -229,8 +228,9 @@ class Server:
         if peer in self._peers:
             peer.busy = False
             peer.outbox += protocol.encode_answer(payload, ok)
-            self._expect(peer, FRAME_S)
             self._send(peer)
+            if peer.outbox:
+                self._expect(peer, FRAME_S)
 
     def _broadcast(self, line: bytes) -> None:
         for peer in [peer for peer in self._peers if peer.subscribed]:
