@@ -47,7 +47,7 @@ def through_socket(store: str, count: int, name: str) -> None:
     for n in range(count):
         fields = {"store": store, "agent": f"agent-{name}", "id": f"{begin}{n:08x}", "more": "1"}
         connection.sendall(protocol.encode_request("append", fields, NOTE))
-        data = b""
+        data = connection.recv(4096)
         while (answer := protocol.decode_answer(data)) is None:
             data += connection.recv(4096)
         if not answer[0]:

@@ -221,8 +221,8 @@ def test_a_file_that_changes_at_the_last_moment_is_not_changed(
         path.write_text("{}")
     create = files.create
 
-    def late(name: str, data: bytes, mode: int = 0o600) -> None:
-        create(name, data, mode)
+    def late(name: str, *rest: Any) -> None:
+        create(name, *rest)
         if os.path.dirname(name) == str(path.parent):
             other = path.with_name("other")
             other.write_text('{"theirs": 2}')
