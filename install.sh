@@ -190,10 +190,14 @@ remove_all() {
 }
 
 # Takes memshim's hooks out of the agents' settings, because they would point to a program that is gone.
-# A memshim without the command `uninstall` has never put any in.
 remove_hooks() {
-    if [ ! -x "$current/bin/memshim" ]; then return; fi
-    if ! "$current/bin/memshim" uninstall --help >/dev/null 2>&1 </dev/null; then return; fi
+    if ! "$current/bin/memshim" --version >/dev/null 2>&1 </dev/null; then
+        case ${XDG_STATE_HOME:-} in /*) state=$XDG_STATE_HOME ;; *) state=$HOME/.local/state ;; esac
+        set -- "$state"/memshim/installed/*
+        if [ ! -e "$1" ]; then return; fi # there are none
+        fail "memshim does not run any more, so its hooks cannot be taken out of an agent's settings; nothing was removed." \
+            "Run install.sh, which builds its environment anew, then this again."
+    fi
     "$current/bin/memshim" uninstall </dev/null || fail \
         "memshim's hooks could not be taken out of an agent's settings, so nothing was removed." \
         "Repair what is said above and run this again."
@@ -315,7 +319,8 @@ say_how_to_go_on() {
             if [ "$first" != "$bin/memshim" ]; then say "Note: $first comes earlier on PATH than $bin/memshim."; fi
             return ;;
     esac
-    say "" "$bin is not on PATH. Add this line to your shell's start-up file (~/.profile, ~/.bashrc or ~/.zshrc):"
+    say ""
+    say "$bin is not on PATH. Add this line to your shell's start-up file (~/.profile, ~/.bashrc or ~/.zshrc):"
     case ${SHELL:-} in
         */fish) say "  fish_add_path $(quoted "$bin")" ;;
         *) say "  export PATH=$(quoted "$bin"):\"\$PATH\"" ;;

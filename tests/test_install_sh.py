@@ -193,26 +193,47 @@ def test_uninstall_without_an_installation_does_nothing(home: Path) -> None:
     assert listing(home) == {}
 
 
-@pytest.mark.parametrize("works", [True, False])
-def test_uninstall_takes_hooks_out_first_and_stops_if_that_fails(home: Path, works: bool) -> None:
+@pytest.fixture
+def program(home: Path) -> Path:
+    """An installed memshim, whose program is still to be written."""
     environment = home / ".local/share/memshim/venv-20260101000000-1"
     (environment / "bin").mkdir(parents=True)
-    program = environment / "bin" / "memshim"
-    program.write_text(f'#!/bin/sh\necho "$@" >>"{home}/called"\n[ "$2" = --help ] || exit {0 if works else 15}\n')
-    program.chmod(0o755)
     (environment.parent / "venv").symlink_to(environment.name)
     (home / ".local/bin").mkdir()
     (home / ".local/bin/memshim").symlink_to(environment.parent / "venv/bin/memshim")
+    program = environment / "bin" / "memshim"
+    program.touch(mode=0o755)
+    return program
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_uninstall_takes_hooks_out_first_and_stops_if_that_fails(home: Path, program: Path, works: bool) -> None:
+    program.write_text(f'#!/bin/sh\necho "$@" >>"{home}/called"\n[ "$1" = --version ] || exit {0 if works else 15}\n')
     done = run(home, "--uninstall")
-    assert (home / "called").read_text() == "uninstall --help\nuninstall\n"
+    assert (home / "called").read_text() == "--version\nuninstall\n"
     if works:
         assert done.returncode == 0
-        assert not environment.exists()
+        assert not program.parent.exists()
         assert not (home / ".local/bin/memshim").is_symlink()
     else:
         fails(done, "hooks could not be taken out")
         assert program.exists()
         assert (home / ".local/bin/memshim").exists()
+
+
+@pytest.mark.parametrize("hooks", [True, False])
+def test_uninstall_of_what_runs_no_more_leaves_no_hooks_behind(home: Path, program: Path, hooks: bool) -> None:
+    program.write_text("#!/nonexistent/python\n")
+    installed = home / ".local/state/memshim/installed"
+    installed.mkdir(parents=True)
+    if hooks:
+        (installed / "0123456789abcdef").write_text("{}")
+    done = run(home, "--uninstall")
+    assert program.exists() == hooks
+    if hooks:
+        fails(done, "does not run any more", "Run install.sh")
+    else:
+        assert done.returncode == 0
 
 
 # --- the life of one installation -----------------------------------------------------------------
@@ -273,7 +294,7 @@ def test_life_of_an_installation(home: Path, tmp_path: Path, wheels: Path, tools
     first = run(home, script="install.sh", cwd=source, **offline)
     assert command.exists(), first
     assert released in version()
-    assert f"{command.parent} is not on PATH" in first.stdout
+    assert f"\n{command.parent} is not on PATH" in first.stdout
     [line] = [line.strip() for line in first.stdout.splitlines() if "export PATH=" in line]
     assert subprocess.check_output([SHELL, "-c", f"{line}; command -v memshim"], text=True) == f"{command}\n"
     assert listing(source) == source_before
