@@ -39,6 +39,8 @@ def report_os(error: OSError, as_json: bool = False) -> int:
     if error.filename is None and error.errno in (5, 28):  # of a write that is none of the store's
         tell(f"memshim: The output could not be written: {error.strerror}")
         return 1
+    if error.filename is None and error.errno == 2:  # of os.getcwd: everything else has a name
+        return _failed(1, "The working folder is gone.", "Change to another folder, then try again.", as_json)
     where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
     return _failed(1, f"{error.strerror or error}{where}", _HINTS.get(error.errno or 0, ""), as_json)
 

@@ -244,8 +244,10 @@ class Watcher:
     def _take_turn(self, store: Watched) -> None:
         with self._wake:
             store.since, store.at_work = 0.0, True
-        self._guarded(store, lambda: self._turn(store))
-        store.at_work = False
+        try:
+            self._guarded(store, lambda: self._turn(store))
+        finally:
+            store.at_work = False
 
     def _guarded(self, store: Watched, work: "Callable[[], object]") -> None:
         """Does work on a store; what fails is tried again, later and later."""

@@ -277,3 +277,14 @@ def test_a_failure_that_nobody_reads_any_more_keeps_its_code(memory, words):
     os.close(write)
     assert (done.returncode, done.stderr.startswith(b"memshim: ")) == (2, True), done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["show", "append x", "init", "install", "uninstall", "status --store ../there"])
+def test_a_working_folder_that_is_gone_is_told(tmp_path, monkeypatch, inside, words):
+    for name in ("gone", "there"):
+        (tmp_path / name).mkdir()
+    there = str(tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = inside(*words.replace("../there", there).split())
+    assert (done.code, done.err.splitlines()[0]) == (1, "memshim: The working folder is gone.")
