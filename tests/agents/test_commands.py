@@ -38,7 +38,7 @@ class Command:
         self, memory: Path, call: str = "toolu_1", session: str = "5e551017-0000-4000-8000-000000000000"
     ) -> None:
         self.memory = memory
-        self.fields = {"session_id": session, "cwd": str(memory), "tool_name": "Bash", "tool_use_id": call,
+        self.fields: dict[str, Any] = {"session_id": session, "cwd": str(memory), "tool_name": "Bash", "tool_use_id": call,
                        "tool_input": {"command": f"python3 work.py {memory}"}}  # fmt: skip
 
     def tell(self, name: str) -> str:
@@ -89,6 +89,21 @@ def test_a_memory_file_that_a_command_removed_is_put_back(memory: Path, monkeypa
     store.publish()
     assert (memory / "MEMORY.md").read_text() == START
     assert entries(memory) == []
+
+
+def test_a_store_of_ones_own_is_in_use_by_a_command_that_names_a_document_and_not_by_every_one_in_it(
+    store_dir: Path,
+) -> None:
+    (store_dir / "MEMORY.md").write_text(START)
+    layout = Store.open(store_dir).layout
+    Store.open(store_dir).init()
+    Command(store_dir).run("echo '- by make' >> MEMORY.md")
+    assert not os.path.exists(layout.path("calls"))
+    Store.open(store_dir).publish()
+    named = Command(store_dir)
+    named.fields["tool_input"] = {"command": f"echo '- by name' >> {store_dir}/MEMORY.md"}
+    named.run("echo '- by name' >> MEMORY.md")
+    assert entries(store_dir) == [("bash", AGENT), ("adopt", "external")]
 
 
 def test_what_a_command_did_is_taken_in_once_however_often_it_is_told(memory: Path) -> None:

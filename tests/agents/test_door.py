@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from memshim.agents import claude, inbox, ingest
-from memshim.agents.door import handle
+from memshim.agents import claude, door, inbox, ingest
+from memshim.agents.door import catch_up, handle
 from memshim.disk import incidents
 from memshim.store.store import Store
 
@@ -159,6 +160,48 @@ def test_a_file_that_a_write_makes_is_its_agents(memory: Path) -> None:
     assert (entry.kind, entry.session, entry.documents()) == ("write", "5e55", ["topic.md"])
     assert path.read_text() == "- new\n"
     assert incidents.recent(0) == []
+
+
+def test_a_session_that_starts_publishes_what_was_not(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    folder = Path(os.environ["CLAUDE_CONFIG_DIR"]) / "projects" / re.sub("[^A-Za-z0-9]", "-", str(work)) / "memory"
+    for made in (work, folder):
+        made.mkdir(parents=True)
+    Store.open(folder).append("one", publish=False)
+    event = {"hook_event_name": "SessionStart", "session_id": "5e55", "cwd": str(work), "source": "startup"}
+    assert take(event) == {}
+    assert (folder / "MEMORY.md").read_text() == "- one\n"
+    assert incidents.recent(0) == []
+
+
+@pytest.mark.parametrize("path", [None, "/m/MEMORY.md"])
+def test_a_full_disk_is_an_incident_and_the_event_waits_and_holds_up_no_other(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
+    monkeypatch.setattr(inbox, "LEFT_S", 0.0)
+    plain = ingest.changed
+
+    def full(place: ingest.Place, event: Any) -> list[str]:
+        if event.call.id == "toolu_1":
+            raise OSError(28, "No space left", path)
+        return plain(place, event)
+
+    monkeypatch.setattr(ingest, "changed", full)
+    take(edit(memory, "- two\n", "- two\n- three\n"))
+    assert [(row["what"], row["path"]) for row in incidents.recent(0)] == [("event not taken in", path or "")]
+    take(edit(memory, "- one\n", "- 1\n", "toolu_2"))
+    assert len(list(inbox.waiting())) == 1
+    monkeypatch.setattr(ingest, "changed", plain)
+    catch_up(os.environ)
+    assert list(inbox.waiting()) == []
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- 1\n- two\n- three\n"
+
+
+def test_a_payload_that_is_too_large_is_an_incident(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_BYTES", 100)
+    assert take(edit(memory, "- two\n", "- 2\n")) == {}
+    assert [row["what"] for row in incidents.recent(0)] == ["event not understood"]
+    assert list(inbox.waiting()) == []
 
 
 HOSTILE: list[Any] = [
