@@ -104,6 +104,18 @@ def test_a_change_that_finds_the_store_locked_is_taken_in_by_the_next(
     assert list(inbox.waiting()) == []
 
 
+def test_what_waits_goes_on_waiting_while_the_store_is_locked(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(memory).init()
+    inbox.keep(json.dumps(edit(memory, "- two\n", "- two\n- three\n")).encode())
+    monkeypatch.setattr(ingest, "LOCK_S", 0.01)
+    with Store.open(memory).turn(take_in=False):
+        catch_up(os.environ)
+    assert len(list(inbox.waiting())) == 1
+    catch_up(os.environ)
+    assert [kind for kind, _ in entries(memory)] == ["edit", "init"]
+    assert list(inbox.waiting()) == []
+
+
 def test_what_a_killed_hook_left_is_taken_in_by_compact(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.open(memory).init()
     inbox.keep(json.dumps(edit(memory, "- two\n", "- two\n- three\n")).encode())
@@ -189,12 +201,14 @@ def test_a_full_disk_is_an_incident_and_the_event_waits_and_holds_up_no_other(
     monkeypatch.setattr(ingest, "changed", full)
     take(edit(memory, "- two\n", "- two\n- three\n"))
     assert [(row["what"], row["path"]) for row in incidents.recent(0)] == [("event not taken in", path or "")]
-    take(edit(memory, "- one\n", "- 1\n", "toolu_2"))
-    assert len(list(inbox.waiting())) == 1
+    inbox.keep(json.dumps(edit(memory, "- three\n", "- three\n- four\n", "toolu_2")).encode())  # of a killed hook
+    take(edit(memory, "- one\n", "- 1\n", "toolu_3"))
+    assert [json.loads(payload)["tool_use_id"] for _, payload in inbox.waiting()] == ["toolu_1"]
+    assert len(incidents.recent(0)) == 1
     monkeypatch.setattr(ingest, "changed", plain)
     catch_up(os.environ)
     assert list(inbox.waiting()) == []
-    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- 1\n- two\n- three\n"
+    assert (memory / "MEMORY.md").read_text() == "# Memory\n\n- 1\n- two\n- three\n- four\n"
 
 
 def test_a_payload_that_is_too_large_is_an_incident(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
