@@ -24,7 +24,7 @@ CONNECTIONS = 64
 FRAME_S = 2.0
 """How long a client may take to send one request, from its first byte on, and to read an answer."""
 SILENT_S = 60.0
-"""How long a connection may say nothing."""
+"""How long a connection may say nothing, unless it is a subscription."""
 BACKLOG_BYTES = 1024 * 1024
 """How much may wait for a subscriber who does not read; then the connection is closed."""
 
@@ -249,7 +249,9 @@ class Server:
         except OSError:
             self._close(peer)
             return
-        if not peer.outbox and not peer.busy and not peer.subscribed:
+        if peer.subscribed:
+            peer.until = None  # it is silent for as long as nothing happens; who does not read has BACKLOG_BYTES
+        elif not peer.outbox and not peer.busy:
             if peer.ended and not peer.inbox:
                 self._close(peer)
                 return
