@@ -280,11 +280,10 @@ def test_a_failure_that_nobody_reads_any_more_keeps_its_code(memory, words):
 
 
 @pytest.mark.parametrize("words", ["show", "append x", "init", "install", "uninstall", "status --store ../there"])
-def test_a_working_folder_that_is_gone_is_told(tmp_path, monkeypatch, inside, words):
+def test_a_working_folder_that_is_gone_is_told(tmp_path, words):
     for name in ("gone", "there"):
         (tmp_path / name).mkdir()
-    there = str(tmp_path / "there")
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    done = inside(*words.replace("../there", there).split())
-    assert (done.code, done.err.splitlines()[0]) == (1, "memshim: The working folder is gone.")
+    line = [sys.executable, "-P", "-m", "memshim", *words.replace("../there", str(tmp_path / "there")).split()]
+    shell = ["/bin/sh", "-c", 'cd gone && rmdir ../gone && exec "$@"', "sh", *line]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "memshim: The working folder is gone.")
