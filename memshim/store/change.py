@@ -191,8 +191,8 @@ def _clash(memory: "Memory", conflict: "Conflict") -> Clash:
     name = memory.state.names.name(memory.state.doc_of(conflict.blocks[0]))
     old = next((lookup.known(memory, [t]) for f in conflict.blocks for t in f.definition().targets), [])
     sides = [(f.definition().text, f.definition().agent, f.definition().time) for f in conflict.blocks]
-    for name in conflict.removers:
-        entry = memory.entry(name)
+    for remover in conflict.removers:
+        entry = memory.entry(remover)
         sides.append((b"", entry.agent if entry else "", entry.time if entry else ""))
     sides.sort(key=lambda side: side[2])
     return Clash(conflict.label, name, old[0].definition().text if old else b"", sides)

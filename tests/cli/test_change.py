@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from memshim import Store
+from memshim.store import intake
+
 pytest_plugins = ["cli_fixtures"]
 
 START = b"# M\n\n- one\n- two\n- three\n"
@@ -145,3 +148,14 @@ def test_a_document_of_more_than_140_lines_is_said_to_be_long(memory, inside):
     assert b"lines of 140" in inside("status").out
     told = json.loads(inside("compact", "--json").out)
     assert "141 lines" in told["notes"][0]
+
+
+def test_a_clash_of_an_edit_with_a_removal_names_its_document(memory, inside):
+    with Store.open(memory).turn() as turn:
+        seen = turn.history("MEMORY.md").recent(1)
+        base = next(seen)
+        for agent, text in (("ann", START.replace(b"- two\n", b"")), ("bob", START.replace(b"two", b"TWO"))):
+            intake.take_in(turn, "MEMORY.md", text, base.text, base.pieces, intake.Source("write", agent))
+    (found,) = json.loads(inside("conflicts", "--json").out)["conflicts"]
+    assert (found["doc"], found["base"]) == ("MEMORY.md", "- two\n")
+    assert [(side["agent"], side["text"]) for side in found["sides"]] == [("ann", ""), ("bob", "- TWO\n")]
