@@ -72,3 +72,14 @@ def test_equal_lines_of_which_one_was_told_twice_are_shown_alike_in_any_order():
     again = {**told_once, "ids": [block_id(scene.entries[-1].id, 0)]}
     scene._say("bob", "edit", [{**told_once, "at": "m000.bob"}, again])
     assert told(fold(scene.entries)) == told(fold(scene.entries[::-1]))
+
+
+def test_of_a_call_that_was_taken_in_twice_the_earlier_copy_counts_whichever_comes_first():
+    """Its id comes from the call; where no lock held, two made an entry of it, each of the view that it had."""
+    scene = Scene([("append", 0, 0, 0, 0), ("append", 0, 0, 0, 1), ("append", 1, 0, 0, 2)])
+    first, early, late, other = scene.entries
+    late.id, late.ops[0]["blocks"] = early.id, [b"- as seen later\n"]
+    late.time = f"{int(early.time, 16) + 1:016x}"
+    wanted = told(fold([first, early, other]))
+    for entries in ([first, early, late, other], [late, first, other, early]):
+        assert told(fold(entries)) == wanted
