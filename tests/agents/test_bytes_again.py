@@ -71,3 +71,20 @@ def test_a_line_behind_an_edit_was_not_seen_by_who_made_it(guarded_home: Path, i
     for step in ("pre", "read", "rename", "post"):
         getattr(agent, step)()
     assert Counter(index.read_text().splitlines())["- theirs"] == 1
+
+
+def test_a_line_that_somebody_edited_before_its_call_told_stays_edited(guarded_home: Path, index: Path) -> None:
+    """The adoption took what the Write lacks for removed; its writer had never seen that, so the call is merged anew."""
+    writer, store = Caller(guarded_home, "a", "Write"), Store.open(index.parent, agent="bob")
+    writer.name = "c"  # another session, which has read nothing
+    text = START.replace("- one\n", "") + "- mine\n"
+    asked: dict[str, object] = {"content": text}
+    writer.tell("PreToolUse", "Write", asked)
+    index.write_text(text)
+    os.utime(index, (time.time() - 60,) * 2)
+    Path(store.layout.path("leases")).write_bytes(b"")  # the client is slow: its lease has ended
+    store.publish()
+    store.edit("- mine", "- mine, as bob says")
+    writer.tell("PostToolUse", "Write", asked, originalFile=START, content=text)
+    assert Counter(index.read_text().splitlines()) == Counter([*START.splitlines(), "- mine, as bob says"])
+    assert [e.kind for e in store.log()] == ["write", "edit", "adopt", "init"]

@@ -83,3 +83,20 @@ def test_of_a_call_that_was_taken_in_twice_the_earlier_copy_counts_whichever_com
     wanted = told(fold([first, early, other]))
     for entries in ([first, early, late, other], [late, first, other, early]):
         assert told(fold(entries)) == wanted
+
+
+def test_what_a_dropped_entry_said_stays_away_however_often_its_block_is_frozen():
+    """Each time it dies, what is known of a block goes behind the others' facts about it, which still hold what was dropped."""
+    scene = Scene([], {"MEMORY.md": b"- x\n- y\n"})
+    block = block_id(scene.entries[0].id, 0)
+    remove = {"op": "remove", "doc": "MEMORY.md", "targets": [block]}
+    scene._say("ann", "adopt", [remove])
+    scene._say("bob", "write", [{"op": "resolve", "settles": []}], replaces=(scene.entries[-1].id,))
+    for _ in range(2):
+        scene._say("ann", "forget", [remove])
+        scene._say("ann", "restore", [{**remove, "op": "restore", "undoes": [scene.entries[-1].id]}])
+    state, past = State(), Past()
+    for n, entry in enumerate(scene.entries):
+        past.keep(state.apply([entry], past), state.freeze())
+        assert told(state) == told(fold(scene.entries[: n + 1]))
+    assert state.facts[block].alive()
