@@ -202,7 +202,7 @@ def _folders(event: "Running | Ran", environ: "Mapping[str, str]") -> "list[Layo
 
 
 def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
-    """Repairs what crashed sessions left in the project's memory, and clears away what old ones had noted."""
+    """Repairs what crashed sessions left in the memory that this one is given, and clears away what old ones had noted."""
     from memshim.agents import coverage, ingest, seen
     from memshim.store import publish
 
@@ -213,14 +213,19 @@ def _started(event: Started, environ: "Mapping[str, str]") -> "list[str]":
     catch_up(environ, inbox.LEFT_S)
     for noted in (inbox.folder(), told.folder()):
         seen.clear_old(noted)
-    folder = client_memory(event.cwd) if event.cwd else None
-    layout = Layout(folder) if folder is not None else None
-    if layout is not None and layout.is_store():
+    for layout in _given(event, environ):
         with ingest.Place(layout, INDEX, claude.plain, claude.loaded).store(event.writer).turn() as turn:
             publish.publish_all(turn)
         for name in ("seen", "calls"):
             seen.clear_old(layout.path(name))
     return []
+
+
+def _given(event: "Started", environ: "Mapping[str, str]") -> "list[Layout]":
+    """Returns the stores of which a session may be given its memory: that of its project, and those it was moved to."""
+    usual = client_memory(event.cwd) if event.cwd else None
+    folders = dict.fromkeys([*([usual] if usual else []), *sorted(claude.configured_folders(environ))])
+    return [layout for layout in (Layout(folder, beside=True) for folder in folders) if layout.is_store()]
 
 
 def _place(error: BaseException) -> str:

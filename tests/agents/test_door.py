@@ -186,6 +186,16 @@ def test_a_session_that_starts_publishes_what_was_not(tmp_path: Path) -> None:
     assert incidents.recent(0) == []
 
 
+def test_a_session_whose_memory_was_moved_is_given_it_published_too(tmp_path: Path) -> None:
+    config, folder = Path(os.environ["CLAUDE_CONFIG_DIR"]), tmp_path / "moved"
+    for made in (config, folder):
+        made.mkdir(parents=True)
+    Store.open(folder).append("one", publish=False)
+    (config / "settings.json").write_text(json.dumps({"autoMemoryDirectory": str(folder)}))
+    assert take({"hook_event_name": "SessionStart", "session_id": "5e55", "cwd": "/", "source": "startup"}) == {}
+    assert (folder / "MEMORY.md").read_text() == "- one\n"
+
+
 @pytest.mark.parametrize("path", [None, "/m/MEMORY.md"])
 def test_a_full_disk_is_an_incident_and_the_event_waits_and_holds_up_no_other(
     memory: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
