@@ -152,11 +152,11 @@ def test_a_removed_topic_file_comes_back_by_its_name(store, store_dir):
     assert (store_dir / "topic.md").read_bytes() == b"- one\n"
 
 
-@pytest.mark.parametrize(("keep", "left"), [("ours", {b"- 1"}), ("theirs", {b"- uno"}), ("both", {b"- 1", b"- uno"})])
+@pytest.mark.parametrize(("keep", "left"), [("ours", [b"- 1"]), ("theirs", [b"- uno"]), ("both", [b"- 1", b"- uno"])])
 def test_a_clash_keeps_both_texts_until_it_is_resolved(store, memory, keep, left):
-    memory.write_bytes(b"- one\n- and another line\n")
+    memory.write_bytes(b"- a line\n- one\n- and another line\n")
     store.edit("one", "1")
-    memory.write_bytes(b"- uno\n- and another line\n")
+    memory.write_bytes(b"- a line\n- uno\n- and another line\n")
     store.publish()
     (clash,) = store.conflicts()
     assert {side[0] for side in clash.sides} == {b"- 1\n", b"- uno\n"}
@@ -167,7 +167,7 @@ def test_a_clash_keeps_both_texts_until_it_is_resolved(store, memory, keep, left
         store.resolve(clash.label, "mine")
     store.resolve(clash.label, keep)
     assert store.conflicts() == []
-    assert set(memory.read_bytes().splitlines()) == {*left, b"- and another line"}
+    assert memory.read_bytes().splitlines() == [b"- a line", *left, b"- and another line"]
     assert store.check() == ([], [])
 
 

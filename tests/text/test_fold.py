@@ -8,6 +8,7 @@ from scenes import Past, Scene, fold, steps, told
 
 from memshim.text.entry import block_id
 from memshim.text.fold import State
+from memshim.text.view import view
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -100,3 +101,15 @@ def test_what_a_dropped_entry_said_stays_away_however_often_its_block_is_frozen(
         past.keep(state.apply([entry], past), state.freeze())
         assert told(state) == told(fold(scene.entries[: n + 1]))
     assert state.facts[block].alive()
+
+
+def test_a_heading_that_was_renamed_twice_in_the_other_head_is_followed():
+    script = [*(("change", 0, 0, "rename", 1, n) for n in (1, 2)), ("append", 1, 0, 1, 0)]
+    first, once, twice, late = Scene(script).entries
+    (state, past), (other, other_past) = (State(), Past()), (State(), Past())
+    past.keep(state.apply([late], past), state.freeze())
+    other_past.keep(other.apply([first, once, twice], other_past), other.freeze())
+    past.add(other_past)
+    state.unite(other, past)
+    assert told(state) == told(fold([first, once, twice, late]))
+    assert b"## Rules" not in view(state, "MEMORY.md").text
