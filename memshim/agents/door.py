@@ -155,6 +155,8 @@ def take(event: Event, environ: "Mapping[str, str]") -> "list[str]":
     from memshim.agents import ingest
 
     place = ingest.Place(layout, os.path.basename(event.path), claude.plain, claude.loaded)
+    if not place.is_ours():
+        return []
     if isinstance(event, Changing):
         ingest.make(place, place.read())
         lease.take(layout, event.writer.full, event.call.id, event.writer.process, False, until)

@@ -55,6 +55,10 @@ class Place:
         """Returns what an agent has seen of this document."""
         return seen.Seen(self.layout, writer, doc, self.loaded)
 
+    def is_ours(self) -> bool:
+        """Tells whether this is a document: not every Markdown file in a project root is."""
+        return self.name == INDEX or self.layout.takes_all() or self.name in Memory(self.layout).documents().values()
+
     def read(self) -> bytes | None:
         """Returns what stands on disk, None where nothing does."""
         found = files.read_document(self.layout.document(self.name))

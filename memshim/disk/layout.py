@@ -59,6 +59,13 @@ class Layout:
         """Returns the path of a document."""
         return os.path.join(self.root, name)
 
+    def takes_all(self) -> bool:
+        """Tells whether every Markdown file of the folder is a document.
+
+        In a project root (a folder with .git) only MEMORY.md is, and what memshim wrote: the others are not ours to touch.
+        """
+        return self.client or not os.path.lexists(self.document(".git"))
+
     def is_store(self) -> bool:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))

@@ -110,7 +110,7 @@ def _begin(layout: Layout, instead: "dict[str, bytes | None]") -> "tuple[Snapsho
     now, newest, digest = now_ms(), 0, sha256()
     ops: list[Op] = []
     files_of: Files = {}
-    whole = layout.client or not os.path.lexists(layout.document(".git"))
+    whole = layout.takes_all()
     for name in sorted(os.listdir(layout.root)):
         if name != INDEX and not (whole and is_document(name)):
             continue

@@ -96,12 +96,9 @@ class Turn:
         return entry
 
     def documents(self) -> dict[str, str]:
-        """Returns the documents to look after, id to name: those that exist for us, and those found in the folder.
-
-        In a project root (a folder with .git) other Markdown files are not ours to touch, unless memshim wrote them.
-        """
+        """Returns the documents to look after, id to name: those that exist for us, and those found in the folder."""
         known = self.memory.documents()
-        if self.layout.client or not os.path.lexists(self.layout.document(".git")):
+        if self.layout.takes_all():
             names = set(known.values())
             for name in sorted(os.listdir(self.layout.root)):
                 if is_document(name) and name not in names:

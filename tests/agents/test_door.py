@@ -174,6 +174,32 @@ def test_a_file_that_a_write_makes_is_its_agents(memory: Path) -> None:
     assert incidents.recent(0) == []
 
 
+def test_in_a_project_root_an_agents_readme_stays_the_projects(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    store = Store.open(tmp_path)
+    store.append("- a note", doc="topic.md")
+    written = {
+        "README.md": ["# Readme\n", "# Readme\n\nWhat it is.\n"],
+        "topic.md": ["- a note\n", "- a note\n- more\n"],
+    }
+    for name, (before, after) in written.items():
+        path = tmp_path / name
+        path.write_text(before)
+        call = {"session_id": "5e55", "cwd": "/", "tool_name": "Write", "tool_use_id": f"toolu_{name}",
+                "tool_input": {"file_path": str(path), "content": after}}  # fmt: skip
+        take({**call, "hook_event_name": "PreToolUse"})
+        path.write_text(after)
+        said = {"filePath": str(path), "originalFile": before, "content": after}
+        take({**call, "hook_event_name": "PostToolUse", "tool_response": said})
+    assert [e.documents() for e in store.log() if e.kind == "write"] == [["topic.md"]]
+    (tmp_path / "README.md").write_text("by an editor\n")
+    store.compact()
+    assert (tmp_path / "README.md").read_text() == "by an editor\n"
+    assert (tmp_path / "topic.md").read_text() == "- a note\n- more\n"
+    assert sorted(store.memory().documents().values()) == ["MEMORY.md", "topic.md"]
+    assert incidents.recent(0) == []
+
+
 def test_a_session_that_starts_publishes_what_was_not(tmp_path: Path) -> None:
     work = tmp_path / "work"
     folder = Path(os.environ["CLAUDE_CONFIG_DIR"]) / "projects" / re.sub("[^A-Za-z0-9]", "-", str(work)) / "memory"
