@@ -3,8 +3,9 @@
 Each function works on a turn that its caller holds, decides first and records one entry last; raising changes nothing.
 """
 
+from memshim.disk import files
 from memshim.errors import Ambiguous, BadInput, DocumentUnusable, NotFound, RevisionMismatch
-from memshim.store import lookup
+from memshim.store import adopt, lookup
 from memshim.store.history import History, revision_of
 from memshim.store.intake import settled
 from memshim.store.turn import Turn
@@ -54,6 +55,8 @@ def compare_and_swap(
     doc = turn.memory.document_id(name)
     if doc in turn.unusable:
         raise turn.unusable[doc]
+    if doc not in turn.memory.documents():
+        _begin_with(turn, doc, name, expected, make)
     view = turn.memory.view(doc)
     now = revision_of(view.text)
     if expected is None or now.startswith(expected):
@@ -66,6 +69,18 @@ def compare_and_swap(
     if not view.text and doc not in turn.memory.state.documents():
         plan.ops.insert(0, {"op": "doc", "do": "create", "doc": doc})
     return plan
+
+
+def _begin_with(turn: Turn, doc: str, name: str, expected: str | None, make: "Callable[[bytes], bytes]") -> None:
+    """Takes in a file that was no document until now, when somebody names it (a project's README.md); raising takes in nothing."""
+    found = files.read_document(turn.layout.document(name))
+    if found is None:
+        return
+    now = revision_of(found[0])
+    if expected is not None and not now.startswith(expected):
+        raise _unknown(expected, now)
+    make(found[0])
+    adopt.adopt(turn, doc, name)
 
 
 def _merged(turn: Turn, kind: str, name: str, doc: str, base: bytes, target: bytes) -> Plan:
@@ -113,9 +128,12 @@ def _base(history: History, expected: str, now: str) -> bytes:
     try:
         return history.find(expected).text
     except NotFound as error:
-        raise RevisionMismatch(
-            f"Revision {expected} is not known here, so nothing can be merged into it.", now, hint=f"It is at {now}"
-        ) from error
+        raise _unknown(expected, now) from error
+
+
+def _unknown(expected: str, now: str) -> RevisionMismatch:
+    said = f"Revision {expected} is not known here, so nothing can be merged into it."
+    return RevisionMismatch(said, now, hint=f"It is at {now}")
 
 
 def replace_once(base: bytes, old: bytes, new: bytes) -> bytes:
