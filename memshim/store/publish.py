@@ -76,8 +76,7 @@ def publish(turn: Turn, doc: str, name: str) -> None:
 
     Guarantees: at any moment there is a whole document under the name.  A crash leaves the old or the new one, and maybe
     a version put aside, which the next command looks at.  Does not: wait for a writer that never stops (see `ROUNDS`).
-    Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost; and
-    without hard links either no document is there for as long.
+    Without an exchange call (see `files.exchange`) a version that lands within microseconds of the rename is lost.
     """
     until = time.monotonic() + ROUNDS_S
     for n in range(ROUNDS):
@@ -193,16 +192,29 @@ def _write_aside(turn: Turn, doc: str, path: str, text: bytes) -> str:
 
 
 def _swap(aside: str, path: str, expected: bytes | None) -> tuple[bytes, os.stat_result] | None:
-    """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while."""
+    """Puts `aside` at `path`; returns what stood there (None: nothing), which stays aside for a while where it can.
+
+    Raises FileExistsError or FileNotFoundError where somebody wrote or removed it in between.
+    """
     if expected is None:
         files.add_name(aside, path)
         files.unlink_quietly(aside)
         return None
-    if not files.exchange(aside, path):
-        old = aside + ".old"
-        files.add_name(path, old)
+    if files.exchange(aside, path):
+        return files.read_document(aside)
+    old = aside + ".old"
+    try:
+        os.link(path, old)
+    except OSError as error:
+        if error.errno not in files.NO_LINKS:
+            raise
+        found = files.read_document(path)  # no second name can hold it: look as late as can be
+        if found is None or found[0] != expected:
+            raise FileExistsError(f"{path} was written in between.") from error
         os.rename(aside, path)
-        os.rename(old, aside)
+        return found
+    os.rename(aside, path)
+    os.rename(old, aside)
     return files.read_document(aside)
 
 

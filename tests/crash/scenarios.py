@@ -64,6 +64,7 @@ class Scenario:
     grace: bool = True
     tail: int = 256
     exchange: bool = True
+    links: bool = True
     secret: bytes = b""  # what a redaction erases: a part of it done is neither old nor new
     foreign: bool = False  # the document on disk at the start is not yet known to the store
 
@@ -186,6 +187,9 @@ SCENARIOS = {
     "an append whose publishing makes a snapshot": Scenario(some, APPEND, tail=1, proof=".memshim/entries/*"),
     "an append that meets a foreign edit": Scenario(edited_outside, APPEND, foreign=True),
     "an append where files cannot be exchanged": Scenario(some, APPEND, exchange=False),
+    "an append where there are no hard links either": Scenario(
+        edited_outside, APPEND, exchange=False, links=False, foreign=True
+    ),
     "an edit": Scenario(folded, EDIT),
     "an edit of a stale revision": Scenario(moved_on, STALE),
     "a write": Scenario(folded, ["write"], stdin=BASE.replace(b"- use uv\n", b"- use uv\n- use ty\n")),

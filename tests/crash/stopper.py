@@ -39,6 +39,7 @@ FAILING = {
     "half full": (errno.ENOSPC, _MAKES | {"write", "pwrite", "fsync"}),  # the first write takes a half
     "denied": (errno.EACCES, _MAKES | {"unlink", "remove", "rmdir", "chmod", "chown", "utime", "exchange"}),
 }
+LINK = os.link
 NEXT = ["append", "- what comes next"]
 DOCS = ("MEMORY.md", "topic.md")
 Texts = dict[str, bytes | None]
@@ -151,7 +152,7 @@ def copy_tree(source: Path, target: Path) -> None:
     def copy(one: str, other: str) -> None:
         inode = os.stat(one).st_ino
         if inode in copies:
-            os.link(copies[inode], other)
+            LINK(copies[inode], other)
         else:
             copies[inode] = other
             shutil.copy2(one, other)
@@ -303,6 +304,13 @@ def stops(steps: list[str], every_byte: bool, failing: bool) -> Iterator[tuple[i
                 yield from ((at, f"torn {n}") for n in range(2, 120))
 
 
+def no_links(path: str, name: str) -> None:
+    """What os.link does on a file system without hard links."""
+    sys.audit("os.link", path, name, -1, -1)
+    os.stat(os.path.dirname(name))
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path, None, name)
+
+
 def main(name: str, folder: Path, *options: str) -> dict[str, Any]:
     scenario = SCENARIOS[name]
     os.fsync = lambda fd: None  # type: ignore[assignment]
@@ -312,6 +320,8 @@ def main(name: str, folder: Path, *options: str) -> dict[str, Any]:
         Turn.GRACE_S = 0.0
     if not scenario.exchange:
         files.exchange = lambda one, other: False
+    if not scenario.links:
+        os.link = no_links
     expected = Expected(scenario, folder)
     failures, count, fine = [], 0, 0
     chosen = [*stops(expected.steps, "every-byte" in options, "failing" in options)]

@@ -190,6 +190,7 @@ def test_a_document_that_is_not_there_for_a_moment_is_left_to_its_writer(
     store.append("- ours")
     assert waited
     assert (lines(store)["- ours"], lines(store)["- written anew"]) == (1, 1)
+    assert os.listdir(store.layout.path("absent")) == []  # when it goes next, it is waited for anew
 
 
 @pytest.mark.parametrize("name", ["MEMORY.md", "topic.md"])
@@ -260,24 +261,26 @@ def test_a_link_that_takes_the_documents_place_is_kept_and_stops_nothing(
     assert (lines(store)["- ours"], lines(store)["- more"]) == (1, 1)
 
 
-@pytest.mark.parametrize("exchange", [True, False])
-def test_a_file_system_without_hard_links_gets_every_document_and_journal(
-    store_dir: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+@pytest.mark.parametrize(("links", "exchange"), [(False, True), (False, False), (True, False)])
+def test_a_file_system_without_hard_links_or_exchange_gets_every_document_and_journal(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch, links: bool, exchange: bool
 ) -> None:
     def refuse(path: str, name: str) -> None:
         os.stat(os.path.dirname(name))
         raise PermissionError(errno.EPERM, "no hard links here", path, None, name)
 
-    monkeypatch.setattr(os, "link", refuse)
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
     if not exchange:
         monkeypatch.setattr(files, "exchange", lambda one, other: False)
     store = Store.open(store_dir, agent="ann")
     for line in ("- one", "- two"):
         store.append(line)
     put(store, b"- one\n- two\n- foreign\n")
+    hook(monkeypatch, files, "exchange", lambda: add(store, "- just then"))
     store.append("- three")
     store.append("- topic", doc="topic.md")
-    assert lines(store) == Counter(["- one", "- two", "- foreign", "- three"])
+    assert lines(store) == Counter(["- one", "- two", "- foreign", "- just then", "- three"])
     assert (store_dir / "topic.md").read_bytes() == b"- topic\n"
     assert b"- one" in (store_dir / "memory" / "ann.md").read_bytes()
     assert [found.name for found in store.check()[1] if found.level != "note"] == []
@@ -294,6 +297,14 @@ def test_a_document_keeps_its_mode_whatever_a_new_file_would_get(store: Store, m
         os.umask(before)
     assert document(store).read_bytes().endswith(b"- ours\n")
     assert document(store).stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_document_keeps_its_owner(store: Store) -> None:
+    os.chown(document(store), 12345, 23456)
+    store.append("- ours")
+    status = document(store).stat()
+    assert (status.st_uid, status.st_gid) == (12345, 23456)
 
 
 # --- old bytes ------------------------------------------------------------------------------------------------
