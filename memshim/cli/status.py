@@ -24,6 +24,8 @@ SHOWN = 3
 def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
     """Say whether agents' own tools are protected, and why not; then how the store is, and what happened today."""
     safe, why, mend = _protection()
+    if not as_json:  # first: it holds where there is no store, or none that can be read
+        say(f"{'Protected' if safe else 'Not protected'}: {why}" + (f" Mend it: {mend}" if mend else ""))
     opened = open_to_read(store, agent)
     memory = opened.memory()
     documents = survey.sizes(memory)
@@ -49,7 +51,6 @@ def status_command(store: str | None, agent: str | None, as_json: bool) -> None:
             "notes": opened.notes,
         })  # fmt: skip
         return
-    say(f"{'Protected' if safe else 'Not protected'}: {why}" + (f" Mend it: {mend}" if mend else ""))
     say(f"Store {opened.layout.root}: {state}.")
     for document in documents:
         say(_size(document))

@@ -102,3 +102,14 @@ def test_it_is_quick_with_a_long_history(memory, inside):
         survey.COUNTED = counted
     assert found.more
     assert found.agents == {"bob": 100}
+
+
+def test_where_there_is_no_store_it_says_whether_agents_are_protected(inside, tmp_path, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    answer = inside("status")
+    assert answer.code == 10
+    assert answer.out.startswith(b"Not protected: ")
+    assert answer.err.startswith("memshim: There is no store here")
+    told = json.loads(inside("status", "--json").out)
+    assert told["error"]["code"] == 10
