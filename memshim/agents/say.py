@@ -51,14 +51,19 @@ def _clash(turn: "Turn", doc: str, name: str, taken: "Taken") -> str:
     mine = taken.entry.id if taken.entry is not None else ""
     for conflict in turn.memory.state.conflicts(doc):
         blocks = [f.definition() for f in conflict.blocks]
-        if any(said.entry == mine for said in blocks):
-            other = next((said for said in blocks if said.entry != mine), None)
-            who = readable(other.agent) if other is not None else "another agent"
-            words = f" (“{quote(other.text)}”)" if other is not None else " removed the text"
-            return (
-                f"This change clashes with {who}'s{words} in {name}; memshim kept both, marked (conflict {conflict.label}). "
-                "Edit the file to leave the one that is right."
-            )
+        told = f"marked (conflict {conflict.label}). Edit the file to leave what is right."
+        other = next((said for said in blocks if said.entry != mine), None)
+        if mine in conflict.removers and other is not None:
+            what = f"{readable(other.agent)} changed what this change removes in {name} (“{quote(other.text)}”)"
+            return f"{what}; memshim kept it, {told}"
+        if not any(said.entry == mine for said in blocks):
+            continue
+        if other is not None:
+            what = f"This change clashes with {readable(other.agent)}'s (“{quote(other.text)}”) in {name}"
+            return f"{what}; memshim kept both, {told}"
+        remover = next((e for e in map(turn.memory.entry, conflict.removers) if e is not None), None)
+        who = readable(remover.agent) if remover is not None else "Another agent"
+        return f"{who} removed what this change edits in {name}; memshim kept your text, {told}"
     if not taken.merged.conflicts:
         return ""
     return f"A part of this change clashes with another's in {name}; memshim kept both. Edit the file to leave what is right."
