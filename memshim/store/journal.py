@@ -99,7 +99,6 @@ class Journal:
                     data += form.fill((readable_time(time), id, time), texts)
                     last = time
                     done.append((time, id))
-                self._end = -1
                 if os.write(fd, data) != len(data):
                     raise OSError(errno.ENOSPC, "the record was written in part only")
                 files.sync(fd)

@@ -10,7 +10,6 @@ import pytest
 
 from memshim import Store
 from memshim.errors import StoreUnusable
-from memshim.store import identity
 from memshim.store.journal import Journal, read_tails
 from memshim.text import record
 from memshim.text.entry import Entry, to_record
@@ -338,46 +337,6 @@ def test_a_clock_that_had_been_at_2099_is_not_followed_for_ever(store, clock):
     store.compact()
     assert b"2099" not in store.read().data
     assert findings(store) == set()
-
-
-# --- retired --------------------------------------------------------------------------------------
-
-
-def test_a_journal_that_is_retired_while_open_is_followed_by_a_new_one(store, registered, shown, monkeypatch):
-    store.append("two")
-    now = time.time
-    with monkeypatch.context() as patch, Store.open(store.layout.root, agent="bob") as other:
-        patch.setattr(time, "time", lambda: now() + DAY + 60)
-        assert other.compact().archived == 1
-    assert not registered.exists()
-    assert not shown.exists()
-    store.append("three")
-    assert registered.samefile(shown)
-    assert store.read().data == b"- one\n- two\n- three\n"
-    assert findings(store) == set()
-
-
-def test_what_a_paused_writer_adds_to_an_archived_journal_is_read_an_hour_later(store, registered, monkeypatch):
-    fd = os.open(registered, os.O_WRONLY | os.O_APPEND)
-    now, ahead = time.time, [DAY + 60]
-    monkeypatch.setattr(time, "time", lambda: now() + ahead[0])
-    assert store.compact().archived == 1
-    entry = Entry(
-        "",
-        "",
-        "append",
-        "ann",
-        [{"op": "add", "doc": "MEMORY.md", "section": "", "kinds": "b", "blocks": [b"- late\n"]}],
-    )
-    journal = Journal(store.layout, "ann", identity.replica(store.layout))
-    os.write(fd, frame(journal, entry))
-    os.close(fd)
-    listed = Path(store.layout.path("archive", "recheck"))
-    listed.write_bytes(b"no line of ours\n../../x 5\n" + listed.read_bytes())
-    ahead[0] += 3700
-    store.compact()
-    assert store.read().data == b"- one\n- late\n"
-    assert not listed.exists()
 
 
 def test_a_store_that_was_removed_while_open_is_not_made_again_in_part(store):
