@@ -76,8 +76,8 @@ class Layout:
             raise StoreUnusable(f"The store {self.root} was removed.", "Open it again to make a new one.")
 
     def is_writable(self) -> bool:
-        """Tells whether this user may write what is ours."""
-        return os.access(self.path("tmp"), os.W_OK)
+        """Tells whether this user may write what is ours, and nobody has planted a link there."""
+        return os.access(self.path("tmp"), os.W_OK) and not self.links()
 
     def links(self) -> list[str]:
         """Returns what is a link directly below our folder: nothing of ours is one, so somebody planted it."""

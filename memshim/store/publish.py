@@ -154,6 +154,8 @@ def _put(turn: Turn, doc: str, name: str, data: bytes | None) -> bool:
     history = turn.history(doc)
     view = turn.memory.view(doc)
     path = turn.layout.document(name)
+    if data is not None and not history.knows(revision_of(data)):  # the history was damaged
+        history.record(view, now_ms(), data)  # else it is taken for a foreign text when it is looked at again
     revision = history.record(view, now_ms())
     before = history.plan(revision, path)
     aside = _write_aside(turn, doc, path, view.text)

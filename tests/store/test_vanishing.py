@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import time
 
 import pytest
 
 from memshim import Store
 from memshim.disk.layout import Layout
-from memshim.errors import MemshimError
+from memshim.errors import MemshimError, StoreUnusable
 
 TEXT = b"# Memory\n\n- use uv\n- use ruff\n"
 
@@ -63,3 +64,35 @@ def test_our_folder_is_moved_away_before_a_folder_is_made_in_it(tmp_path, monkey
         assert alone or not os.path.exists(state) or Layout(str(root)).is_store(), calls
         assert Store.open(root, agent="eve").append("afterwards")
     assert at > 1
+
+
+def test_without_its_history_a_store_loses_old_revisions_and_no_note(tmp_path):
+    (tmp_path / "MEMORY.md").write_bytes(TEXT)
+    store = Store.open(tmp_path, agent="ann")
+    store.append("not published", publish=False)
+    shutil.rmtree(tmp_path / ".memshim" / "history")
+    store.compact()
+    for _ in range(2):
+        store.compact()  # looks again at what the first one displaced
+        assert (tmp_path / "MEMORY.md").read_bytes() == TEXT + b"- not published\n"
+    assert [e.kind for e in store.log()] == ["append", "init"]
+
+
+def test_a_link_that_somebody_planted_is_not_followed_and_a_repair_puts_it_away(tmp_path):
+    outside, root = tmp_path / "outside", tmp_path / "store"
+    for folder in (outside, root):
+        folder.mkdir()
+    (root / "MEMORY.md").write_bytes(TEXT)
+    store = Store.open(root, agent="ann")
+    store.append("not published", publish=False)
+    shutil.rmtree(root / ".memshim" / "history")
+    (root / ".memshim" / "history").symlink_to(outside)
+    assert store.read().data == TEXT + b"- not published\n"
+    assert "is a link" in store.notes[0]
+    with pytest.raises(StoreUnusable):
+        store.publish()
+    assert os.listdir(outside) == []
+    assert store.check(repair=True)[1] == []
+    assert store.check()[1] == []
+    assert (root / "MEMORY.md").read_bytes() == TEXT + b"- not published\n"
+    assert os.listdir(outside) == []
