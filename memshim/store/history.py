@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 30
 KEPT_BYTES = 50_000_000
+DISPLACED_MS = 60_000
+"""For how long a revision that another followed is kept whatever its size: what a publish displaced is looked at again."""
 _GONE = "-"
 
 
@@ -267,7 +269,7 @@ class History:
 
 def prune(layout: Layout, now_ms: int) -> int:
     """Removes revisions that newer ones followed 30 days ago, and the first of these beyond 50 MB; never the newest of a
-    document, nor the one that is on disk.
+    document, nor the one that is on disk, nor one that was followed within the last minute.
 
     A text that nobody changed for months may have been read, and put aside, until the moment when another followed.
     Returns how many bytes are kept.
@@ -283,10 +285,11 @@ def prune(layout: Layout, now_ms: int) -> int:
                     found.append((follower.name, item.stat(follow_symlinks=False).st_size, item.path))
     found.sort(reverse=True)
     oldest = f"{max(0, now_ms - KEPT_DAYS * 86_400_000) << 16:016x}"
+    displaced = f"{max(0, now_ms - DISPLACED_MS) << 16:016x}"
     kept = 0
     for name, size, path in found:
         kept += size
-        if name[:16] < oldest or kept > KEPT_BYTES:
+        if name[:16] < oldest or (kept > KEPT_BYTES and name[:16] < displaced):
             kept -= size
             files.unlink_quietly(path)
     return kept

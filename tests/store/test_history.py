@@ -64,6 +64,18 @@ def test_beyond_so_many_bytes_the_oldest_go_first_and_what_is_returned_is_what_i
     assert kept(history) == {texts[n] for n in left}
 
 
+def test_what_a_publish_has_just_displaced_is_known_however_much_there_is(store_dir, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_BYTES", 0)
+    (store_dir / "MEMORY.md").write_bytes(b"- one\n")
+    store = Store.open(store_dir)
+    store.init()
+    store.append("two", publish=False)
+    for _ in range(3):
+        store.compact()  # looks again at what the one before displaced
+    assert [e.kind for e in store.log()] == ["append", "init"]
+    assert (store_dir / "MEMORY.md").read_bytes() == b"- one\n- two\n"
+
+
 @pytest.mark.parametrize(("count", "most", "shown"), [(2, 0, 2), (2, 100, 3), (2, 1, 2), (4, 100, 4), (30, 0, 6)])
 def test_of_many_revisions_the_newest_are_looked_at_and_while_many_write_those_of_the_last_seconds(
     history, count, most, shown
