@@ -138,6 +138,16 @@ def test_within_a_race_a_block_comes_back_as_often_as_it_is_overwritten(store):
         assert b"- three" in store.read().data.split(b"\n"), n
 
 
+def test_within_a_race_it_comes_back_also_when_memshim_looks_much_later(store, later):
+    store.append("- three")
+    for n in range(2):
+        put(store, START + b"- mine 0\n- mine 1\n"[: 9 * (n + 1)])  # at once after the publish before
+        later(120 * n)
+        store.publish()
+    assert b"- three\n" in store.read().data
+    assert [state for *_, state in listed(store)] == ["restored"] * 2
+
+
 def test_a_program_that_never_reads_wins_after_five_restorations_and_all_of_it_is_told(store, later):
     """Each time somebody adds a note, and the program writes its own copy over it."""
     mine = START
