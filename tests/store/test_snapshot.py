@@ -109,6 +109,23 @@ def test_what_was_forgotten_stays_forgotten_through_a_rebuild(store):
     assert store.read().data == TEXT + b"- four\n"
 
 
+EMPTY = {"entries": [], "cold": [], "hot": [], "docs": {}, "resolved": {}, "dropped": [], "headings": {}, "latest": "",
+         "journals": {}}  # fmt: skip
+ODD = [{}, {**EMPTY, "hot": 5}, {**EMPTY, "entries": [["../../../etc/passwd", 1, "", ""]]}, {**EMPTY, "cold": [7]}]
+
+
+@pytest.mark.parametrize("meta", ODD, ids=str)
+def test_a_snapshot_that_says_nothing_we_understand_is_unusable_never_empty(store, meta):
+    data = record.encode({"kind": "snapshot", "v": 1, **meta})
+    name = hashlib.sha256(data).hexdigest()[:32]
+    Path(store.layout.path("snapshots", name)).write_bytes(data)
+    os.rename(store.layout.path("heads", head(store).name), store.layout.path("heads", name))
+    with pytest.raises(StoreUnusable, match="nothing that memshim understands"):
+        store.read()
+    assert store.check(repair=True)[1] == []
+    assert store.read().data == TEXT
+
+
 def test_a_head_that_names_nothing_is_unusable(store):
     Path(store.layout.path("heads", "0" * 32)).write_bytes(b"")
     with pytest.raises(StoreUnusable, match="missing"):
