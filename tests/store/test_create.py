@@ -7,7 +7,7 @@ import time
 import pytest
 
 from memshim import Store
-from memshim.errors import DocumentUnusable
+from memshim.errors import DocumentUnusable, StoreUnusable
 
 TEXT = b"# M\n\n- one\n"
 
@@ -101,7 +101,17 @@ def test_what_is_no_store_of_ours_is_never_removed(folder):
     (folder / ".memshim").mkdir()
     for name in ("lock", "notes"):
         (folder / ".memshim" / name).write_bytes(b"somebody's\n")
-    with pytest.raises(Exception, match="no store of memshim's"):
+    with pytest.raises(StoreUnusable, match="no store of memshim's"):
         Store.open(folder).init()
     assert sorted(os.listdir(folder / ".memshim")) == ["lock", "notes"]
     assert [name for name in os.listdir(folder) if "new" in name] == []
+
+
+@pytest.mark.parametrize("work", [Store.init, Store.read], ids=["init", "read"])
+def test_a_link_in_the_place_of_our_folder_is_followed_by_nobody(folder, tmp_path, work):
+    (tmp_path / "elsewhere").mkdir()
+    (folder / ".memshim").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnusable):
+        work(Store.open(folder))
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert (folder / ".memshim").is_symlink()
