@@ -40,6 +40,8 @@ FAILING = {
     "denied": (errno.EACCES, _MAKES | {"unlink", "remove", "rmdir", "chmod", "chown", "utime", "exchange"}),
 }
 LINK = os.link
+FELT = ("Not published", "Read without taking in changes")
+"""What is said where the command came to an end in spite of a failure."""
 NEXT = ["append", "- what comes next"]
 DOCS = ("MEMORY.md", "topic.md")
 Texts = dict[str, bytes | None]
@@ -274,7 +276,7 @@ class Expected:
         else:
             allowed = ((self.end_with, self.counts_with), (self.end_without, self.counts_without))
             assert (end, counts) in allowed, f"neither old nor new in the end: {end}, {counts}"
-        return how in FAILING and code == 0 and "Not published" not in said
+        return how in FAILING and code == 0 and not any(words in said for words in FELT)
 
     def ended(self, run: Trial) -> tuple[Any, dict[str, int]]:
         """Finishes a run.  A foreign edit may be taken in before or after the next command: then order says nothing."""
