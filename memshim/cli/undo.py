@@ -4,7 +4,7 @@ from memshim.cli.common import JSON, STORE, open_store, say, say_json
 from memshim.cli.declare import Word, command
 from memshim.cli.diff import as_text, show
 from memshim.cli.write import WHY, changed, refused
-from memshim.errors import NoStore, RevisionMismatch
+from memshim.errors import RevisionMismatch
 from memshim.store.undo import preview, undo
 
 
@@ -26,8 +26,7 @@ def undo_command(id: str | None, dry_run: bool, store: str | None, agent: str | 
         if not dry_run:
             changed(opened.undo(id, why=why), as_json)
             return 0
-        if not opened.layout.is_store():
-            raise NoStore(f"{opened.layout.root} is no store yet.", "To make one of it: memshim init")
+        opened.layout.require_made()
         with opened.turn() as turn:
             plan = undo(turn, id, opened.agent)
             pairs = preview(turn, plan)

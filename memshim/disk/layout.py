@@ -70,6 +70,11 @@ class Layout:
         """Tells whether this is a store already."""
         return os.path.exists(self.path("format"))
 
+    def require_made(self) -> None:
+        """Raises NoStore for a folder that is none yet, with the line to type."""
+        if not self.is_store():
+            raise NoStore(f"{self.root} is no store yet.", "To make one of it: memshim init")
+
     def require_store(self) -> None:
         """Raises StoreUnusable where the store has gone since it was opened."""
         if not self.is_store():

@@ -4,7 +4,6 @@ import os
 
 from memshim.disk import files
 from memshim.disk.layout import Layout
-from memshim.errors import NoStore
 from memshim.store import journal, snapshot
 from memshim.store.check import Finding, check
 from memshim.store.snapshot import Past, Snapshot
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 def verify(store: "Store", repair_too: bool) -> tuple[list[str], list[Finding]]:
     """Returns what was repaired (nothing unless asked to), and what is (still) not as it should be; see `Store.check`."""
     layout = store.layout
-    if not layout.is_store():
-        raise NoStore(f"{layout.root} is no store yet.", "To make one of it: memshim init")
+    layout.require_made()
     layout.check_owner()
     with store.lock(store.lock_timeout):
         found = check(layout)
