@@ -105,7 +105,8 @@ def _refuse_ours(layout: Layout) -> None:
 def _begin(layout: Layout, instead: "dict[str, bytes | None]") -> "tuple[Snapshot, list[Entry], Files]":
     """Returns what a store of this folder begins with: the snapshot, its entries, and the files that they are of.
 
-    The ids follow from the files, so that those which a reading showed are the same when the store is made.
+    The ids follow from the files' names, sizes and times, so that those which a reading showed are the same when the store
+    is made; not from their text, of which a digest would be left when a part of it is redacted.
     """
     now, newest, digest = now_ms(), 0, sha256()
     ops: list[Op] = []
@@ -126,7 +127,7 @@ def _begin(layout: Layout, instead: "dict[str, bytes | None]") -> "tuple[Snapsho
         stands = text == found[0]
         written = min(int(found[1].st_mtime * 1000), now) if stands else now
         newest = max(newest, written)
-        digest.update(f"{name}\0{len(text)}\0".encode() + text)
+        digest.update(f"{name}\0{len(text)}\0{found[1].st_mtime_ns}\0{found[1].st_ino}\0".encode())
         files_of[name] = (max(written, now - DAY_MS), layout.document(name) if stands else "")
         blocks = markdown.parse(text)
         ops.append({"op": "doc", "do": "create", "doc": name})

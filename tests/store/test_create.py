@@ -49,6 +49,19 @@ def test_what_is_no_document_is_no_part_of_a_new_store(folder, tmp_path):
     assert (folder / "link.md").is_symlink()
 
 
+def test_the_ids_hold_no_digest_of_the_text_which_may_be_redacted_one_day(folder):
+    def begins():
+        return [entry.id for entry in Store.open(folder).log()]
+
+    path = folder / "MEMORY.md"
+    before, times = begins(), path.stat()
+    path.write_bytes(TEXT.replace(b"one", b"two"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert begins() == before
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert begins() != before
+
+
 def test_the_topic_files_of_a_project_are_not_ours_and_those_of_a_clients_memory_are(folder, memory):
     for place in (folder, memory):
         (place / ".git").mkdir()
