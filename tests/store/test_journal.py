@@ -14,20 +14,10 @@ from memshim.store.journal import Journal, read_tails
 from memshim.text import record
 from memshim.text.entry import Entry, to_record
 
+pytest_plugins = ["journal_fixtures"]
+
 DAY = 24 * 3600
 Y2099 = 4_070_908_800 * 10**9
-
-
-@pytest.fixture
-def store(store_dir):
-    with Store.open(store_dir, agent="ann", session="s-1") as opened:
-        opened.append("one")
-        yield opened
-
-
-@pytest.fixture
-def registered(store):
-    return Path(store.layout.path("journals", "ann.log"))
 
 
 @pytest.fixture

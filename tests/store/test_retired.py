@@ -11,19 +11,9 @@ from memshim.store import compact, identity
 from memshim.text import record
 from memshim.text.entry import Entry, make_id, make_time, to_record
 
+pytest_plugins = ["journal_fixtures"]
+
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def store(store_dir):
-    with Store.open(store_dir, agent="ann") as opened:
-        opened.append("one")
-        yield opened
-
-
-@pytest.fixture
-def registered(store):
-    return Path(store.layout.path("journals", "ann.log"))
 
 
 @pytest.fixture
