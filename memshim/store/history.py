@@ -165,9 +165,9 @@ class History:
             )
         return found
 
-    def is_view(self, digest: str) -> bool:
-        """Tells whether a text with this revision was a view of ours, made of blocks; else it was only found."""
-        named = (name for name in self.names() if name.endswith(digest))
+    def is_view(self, digest: str, since: str = "") -> bool:
+        """Tells whether a text with this revision was a view of ours (`since` a time), made of blocks; else only found."""
+        named = (name for name in self.names() if name.endswith(digest) and name > since)
         return any(ids for found in map(self.load, named) if found is not None for ids, _ in found.pieces)
 
     def is_sure(self, digest: str) -> bool:

@@ -24,22 +24,41 @@ PROVISIONAL_MS = 3_600_000
 def guesses(turn: Turn, doc: str, data: bytes, before: bytes) -> tuple[str, ...]:
     """Returns the entries that took exactly this text of a document in, knowing nothing but its bytes.
 
-    Whoever brings the call that wrote it, over the text `before`, names them in `replaces`.  An entry that is older than a
-    record of `before` is no guess at this call: who adds a line and takes it out again makes bytes that stood there earlier.
+    Whoever brings the call that wrote it, over the text `before`, names them in `replaces`.  An entry that was there before
+    that text is no guess at this call: who adds a line and takes it out again makes bytes that stood there earlier.
     """
-    history, old = turn.history(doc), revision_of(before)
-    entries = (e for e in _found(turn, doc, data) if e.kind in intake.GUESSED)
-    return tuple(e.id for e in entries if not history.knows(old, e.time))
+    entries = (e for e in _found(turn, doc, revision_of(data)) if e.kind in intake.GUESSED)
+    return tuple(e.id for e in entries if not _is_later(turn, doc, revision_of(before), e))
 
 
-def _found(turn: Turn, doc: str, data: bytes) -> "Iterator[Entry]":
+def _found(turn: Turn, doc: str, revision: str) -> "Iterator[Entry]":
     """Yields the entries of the last hour that took exactly this text of a document in, newest first."""
-    found, oldest = revision_of(data), now_ms() - PROVISIONAL_MS
+    oldest, dropped = now_ms() - PROVISIONAL_MS, turn.memory.state.dropped
     for entry in turn.memory.entries():
         if entry.milliseconds < oldest:
             return
-        if entry.extra.get("found") == found and doc in entry.documents() and entry.id not in turn.memory.state.dropped:
+        if entry.extra.get("found") == revision and doc in entry.documents() and entry.id not in dropped:
             yield entry
+
+
+def _is_later(turn: Turn, doc: str, revision: str, entry: "Entry") -> bool:
+    """Tells whether a text came about when `entry` was there: it was found or published later, or made of what was.
+
+    When a call told of it says nothing: of two writes that followed each other the first may tell last.
+    """
+    history, known, todo = turn.history(doc), {revision}, [revision]
+    while todo:
+        one = todo.pop()
+        if one == entry.extra["found"]:
+            return True
+        if not history.knows(one, entry.time):
+            continue
+        calls = [e for e in _found(turn, doc, one) if e.kind not in intake.GUESSED]
+        if not calls or history.is_view(one, entry.time):
+            return True
+        todo += {e.extra["base"] for e in calls} - known
+        known.update(todo)
+    return False
 
 
 def is_untold(turn: Turn, doc: str, data: bytes) -> bool:
@@ -72,7 +91,7 @@ def account_for(turn: Turn, doc: str, data: bytes, guesses: tuple[str, ...]) -> 
         if not history.knows(revision_of(data)):
             files.create(turn.aside_name(doc), data)  # should the call that made it never tell
         return guesses
-    if any(e.id not in guesses for e in _found(turn, doc, data)) or history.is_view(revision_of(data)):
+    if any(e.id not in guesses for e in _found(turn, doc, revision_of(data))) or history.is_view(revision_of(data)):
         return guesses
     unsure = {revision_of(data), *(e.extra["found"] for g in guesses if (e := turn.memory.entry(g)) is not None)}
     bases = [r for r in history.bases() if r.digest not in unsure]

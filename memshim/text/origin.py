@@ -95,4 +95,4 @@ def _nearest(text: bytes, revisions: "list[bytes]", sure: bool) -> int:
         return 0  # as near as any, or (blank lines aside) an older revision itself: a revert, which deletes on purpose
     words = {n: _words_apart(one) for n, one in enumerate(differing) if lines[n] == least}
     equal = [n for n, apart in words.items() if apart == min(words.values())]
-    return equal[0] if sure or len(equal) == 1 or equal[0] > 0 else equal[1]
+    return equal[0] if sure or len(equal) == 1 else equal[1]

@@ -1,6 +1,8 @@
 """Two agents' tool calls, cut into their steps and run in every order: each line is there once, whatever came first.
 
-A call is what the client does: PreToolUse, its last read of the file, its rename (or the command), PostToolUse.
+A call is what the client does: PreToolUse, its last read of the file, its rename (or the command), PostToolUse.  A Write
+of what has changed since it was seen is refused by the client: before its hooks, so that the agent reads first, or after
+them, at its last read.
 """
 
 import itertools
@@ -24,6 +26,8 @@ from memshim.store import lease
 START = "# Memory\n- one\n- two\nEND\n"
 EXCHANGE = files.exchange
 STEPS = ("pre", "read", "rename", "post")
+STALE = "File content has changed since it was last read. This commonly happens when a linter or formatter (...)."
+UNVERIFIED = "Write verification failed: MEMORY.md is 29 bytes on disk, expected 61. The filesystem may have (...)."
 
 
 def tell(event: dict[str, object]) -> None:
@@ -38,8 +42,11 @@ class Caller:
     def __init__(self, home: Path, name: str, tool: str) -> None:
         self.home, self.name, self.tool = home, name, tool
         self.mem = places(home)["<MEM>"] / "MEMORY.md"
-        self.seen = self.mem.read_text()
         self.calls = 0
+        self.look()
+
+    def look(self) -> None:
+        self.seen = self.mem.read_text()
         self.tell("PostToolUse", "Read", file={"content": self.seen, "totalLines": self.seen.count("\n") + 1})
 
     def tell(self, kind: str, tool: str = "", asked: dict[str, object] | None = None, **said: object) -> None:
@@ -65,12 +72,17 @@ class Caller:
         return {"content": self.seen.replace("END\n", self.line)}
 
     def pre(self) -> None:
+        if self.tool == "Write" and self.mem.read_text() != self.seen:
+            self.look()
         self.tell("PreToolUse", asked=self.asked)
 
     def read(self) -> None:
         self.before = self.mem.read_text()
+        self.refused = self.tool == "Write" and self.before != self.seen
 
     def rename(self) -> None:
+        if self.refused:
+            return
         # Like the client, an Edit is made of the last read; a Write is what it is.
         edited = self.before.replace("END\n", self.line)
         self.after = edited if self.tool == "Edit" else str(self.asked["content"])
@@ -79,20 +91,22 @@ class Caller:
         aside.rename(self.mem)
 
     def post(self) -> None:
+        if self.refused:
+            self.fail(STALE)
+            return
         said = {"content": self.after} if self.tool == "Write" else {"oldString": "END\n", "newString": self.line}
         self.tell("PostToolUse", asked=self.asked, originalFile=self.before, **said)
         self.seen = self.after
         self.calls += 1
 
-    def fail(self) -> None:
-        """The client looks at the file that it has just written, and finds somebody else's."""
-        error = (
-            f"Write verification failed: {self.mem} is 29 bytes on disk, expected 61. The filesystem may have (...)."
-        )
+    def fail(self, error: str = UNVERIFIED) -> None:
+        """The client refuses; UNVERIFIED: it looked at the file that it had just written, and found somebody else's."""
         payload = event(f"refused-in-tool-{self.tool.lower()}", self.home, "PostToolUseFailure", self.tool)
         payload |= {"session_id": f"{self.name * 8}-0000-4000-8000-000000000000", "error": error}
+        payload |= {"tool_use_id": f"toolu_{self.tool}_{self.name}{self.calls}"}
         payload["tool_input"] = {"file_path": str(self.mem), **self.asked}
         tell(payload)
+        self.calls += 1
 
 
 def orders(callers: int) -> Iterator[tuple[int, ...]]:
@@ -188,6 +202,23 @@ def test_orders_of_many_calls(
         order = drawn(draw, len(tools))
         found = play(guarded_home, tools, order)
         assert found == wanted([3] * len(tools)), (order, found)
+
+
+@pytest.mark.parametrize("leases", [False, True])
+@pytest.mark.parametrize(
+    "order",
+    [
+        [0, 0, 2, 2, 2, 0, 1, 1, 3, 3, 3, 2, 1, 3, 0, 1],  # a tells of text that b had read, when b's has been adopted
+        [0, 1, 1, 1, 0, 2, 2, 2, 3, 3, 3, 0, 3, 2, 0, 1],
+        [0, 1, 2, 3, 3, 3, 0, 1, 1, 2, 2, 1, 0, 0, 2, 3],  # a read what d wrote, adopted before either tells
+    ],
+)
+def test_orders_that_went_wrong(
+    guarded_home: Path, order: list[int], leases: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not leases:
+        monkeypatch.setattr(lease, "LASTS_S", 0.0)
+    assert play(guarded_home, ["Edit", "Write", "Edit", "Write"], order) == wanted([1] * 4)
 
 
 @MANY

@@ -42,6 +42,9 @@ def test_of_equally_near_ones_it_is_the_newest_only_if_the_writer_had_time_to_se
     one, two, three = (START + b"- %s\n" % w for w in (b"one", b"two", b"three"))
     assert nearest(START, [three, two, one], True) == 0
     assert nearest(START, [three, two, one], False) == 1
+    newest = three + b"- four\n- five\n"  # which is not one of them
+    assert nearest(START, [newest, three, two, one], True) == 1
+    assert nearest(START, [newest, three, two, one], False) == 2
 
 
 def test_whoever_deletes_most_of_a_text_is_known_by_the_lines_that_they_kept():
