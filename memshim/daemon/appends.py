@@ -2,9 +2,13 @@
 
 While one sync is under way the next appends pile up; all that wait for one store go into one journal, `daemon`, with one
 write and one sync.  Each record still names its own agent.
+
+Where the last sync of a store was quick, the server's thread does it: to wake another one, and to be woken, took longer.
 """
 
+import math
 import os
+import queue
 import threading
 import time
 
@@ -16,15 +20,19 @@ from memshim.store.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, ItemsView
 
     from memshim.daemon.protocol import Request
     from memshim.daemon.server import Answer
     from memshim.store.journal import Row
 
 JOURNAL = "daemon"
+QUICK_S = 0.005
+"""How long the server's thread may be held up by a sync; no longer than by a hook's event that it keeps."""
 GATHER_S = 0.005
 """How long appends that are likely to follow at once are waited for at most, and never longer than half a sync takes."""
+TICK_S = 0.001
+"""The shortest time that the server's thread can wait for."""
 LONGEST = 64 * 1024
 """Bytes of text that are taken: parsing more may take a second, in which nobody else's append would be answered."""
 KEPT_S = 60.0
@@ -48,18 +56,23 @@ def own_store(folder: str) -> Layout:
 
 
 class Appends:
-    """Writes appends from a thread of its own."""
+    """Writes appends: in the server's thread, which makes every call of `put` and `commit`, or in a thread of its own.
 
-    def __init__(self, changed: "Callable[[str], None]") -> None:
+    `call` lets the server's thread call something soon; `changed` is told of each store that was written to.
+    """
+
+    def __init__(self, changed: "Callable[[str], None]", call: "Callable[[Callable[[], None]], None]") -> None:
         self._changed = changed
-        self._arrived = threading.Condition()
+        self._call = call
         self._waiting: list[tuple[Request, Answer]] = []
-        self._enough = 1  # for how many that wait the thread is woken
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="appends")
-        self._journals: dict[str, Opened] = {}
-        self._lately: tuple[set[str], set[str]] = (set(), set())  # who was in the last two batches
+        self._until = 0.0  # when they are no longer waited for; 0: not begun to
+        self._expected = 1  # how many are likely to come
+        self._lately: set[str] = set()  # who was in the last batch
         self._took = 0.0  # how long the last sync took
+        self._slow: queue.SimpleQueue[list[tuple[Request, Answer]] | None] = queue.SimpleQueue()
+        self._busy = False  # the thread is at it, and the journals are its own
+        self._thread = threading.Thread(target=self._work, name="appends")
+        self._journals: dict[str, Opened] = {}
 
     def start(self) -> None:
         """Starts the thread."""
@@ -67,74 +80,89 @@ class Appends:
 
     def stop(self) -> None:
         """Ends the thread when everything that was asked is durable and answered."""
-        with self._arrived:
-            self._stopping = True
-            self._arrived.notify()
+        self._slow.put(self._waiting)
+        self._slow.put(None)
         self._thread.join()
         for opened in self._journals.values():
             opened.journal.close()
 
     def put(self, request: "Request", answer: "Answer") -> None:
         """Queues one append; `answer` is called with the entry's id when it is durable."""
-        with self._arrived:
-            self._waiting.append((request, answer))
-            if len(self._waiting) >= self._enough:
-                self._arrived.notify()
+        self._waiting.append((request, answer))
 
-    def _run(self) -> None:
-        while batch := self._gather():
-            self._lately = (self._lately[1], {_who(request) for request, _ in batch})
-            stores: dict[str, list[tuple[Request, Answer]]] = {}
-            for request, answer in batch:
-                stores.setdefault(request.fields.get("store", ""), []).append((request, answer))
-            for folder, wanted in stores.items():
-                self._append(folder, wanted)
+    def commit(self) -> float:
+        """Makes what waits durable; to be called whenever everything that had arrived was put.
 
-    def _gather(self) -> "list[tuple[Request, Answer]]":
-        """Waits for appends and returns those that wait by then; none when it is to end.
-
-        Where several came in the last two batches they will again, a moment apart: who has been answered asks anew.
+        Returns in how many seconds to call it again at the latest.  Where several came in the last two batches they will
+        again, a moment apart: who has been answered asks anew.
         """
-        with self._arrived:
-            self._wait_for(1, None)
-            self._wait_for(len(self._lately[0] | self._lately[1]), min(GATHER_S, self._took / 2))
-            batch, self._waiting = self._waiting, []
-        return batch
+        if not self._waiting or self._busy:
+            return math.inf
+        now = time.monotonic()
+        self._until = self._until or now + min(GATHER_S, self._took / 2)
+        if now < self._until and len(self._waiting) < self._expected:
+            if self._until - now >= TICK_S:
+                return self._until - now
+            os.sched_yield()  # to those who are about to ask
+            return 0.0
+        batch, self._waiting, self._until = self._waiting, [], 0.0
+        who = {request.fields.get("agent", "") for request, _ in batch}
+        self._lately, self._expected = who, len(who | self._lately)
+        slow = [one for folder, wanted in _by_store(batch) if not self._at_once(folder, wanted) for one in wanted]
+        if slow:
+            self._busy = True
+            self._slow.put(slow)
+        return math.inf
 
-    def _wait_for(self, enough: int, seconds: "float | None") -> None:
-        self._enough = enough
-        self._arrived.wait_for(lambda: len(self._waiting) >= enough or self._stopping, seconds)
+    def _at_once(self, folder: str, wanted: "list[tuple[Request, Answer]]") -> bool:
+        """Appends to one store, if that will not take long."""
+        known = self._journals.get(folder)
+        return known is not None and known.took <= QUICK_S and self._append(folder, wanted, wait=False)
 
-    def _append(self, folder: str, wanted: "list[tuple[Request, Answer]]") -> None:
+    def _work(self) -> None:
+        """Is the thread: does what may take long, batch by batch."""
+        while (batch := self._slow.get()) is not None:
+            for folder, wanted in _by_store(batch):
+                self._append(folder, wanted)
+            self._call(self._done)
+
+    def _done(self) -> None:
+        self._busy = False
+
+    def _append(self, folder: str, wanted: "list[tuple[Request, Answer]]", wait: bool = True) -> bool:
+        """Appends to one store and answers; without `wait`, False where another process is at the journal, and nothing is done."""
         rows: list[Row] = []
         waiting: list[Answer] = []
+        refused: list[tuple[Answer, Exception]] = []
         try:
-            journal = self._journal(folder)
+            opened = self._journal(folder)
             for request, answer in wanted:
                 try:
                     rows.append(_row(request))
                     waiting.append(answer)
                 except (MemshimError, Refusal) as error:
-                    answer(str(error).encode("utf-8", "replace"), False)
-            if not rows:
-                return
+                    refused.append((answer, error))
             begin = time.monotonic()
-            done = journal.put_all(rows)
-            self._took = time.monotonic() - begin
+            done = opened.journal.put_all(rows, wait=wait) if rows else []
+            if len(done) < len(rows):
+                return False
+            self._took = opened.took = time.monotonic() - begin
         except (MemshimError, Refusal, OSError) as error:
-            for answer in waiting or [answer for _, answer in wanted]:
-                answer(str(error).encode("utf-8", "replace"), False)
-            return
+            waiting, done = [], []
+            refused = [(answer, error) for _, answer in wanted]
         except Exception as error:
             incidents.report("bug in the daemon", error=type(error).__name__, kind="append")
-            for answer in waiting or [answer for _, answer in wanted]:
-                answer(b"This is a bug in memshim's daemon.", False)
-            return
+            waiting, done = [], []
+            refused = [(answer, Refusal("This is a bug in memshim's daemon.")) for _, answer in wanted]
+        for answer, why in refused:
+            answer(str(why).encode("utf-8", "replace"), False)
         for answer, (_, id_) in zip(waiting, done, strict=True):
             answer(id_.encode(), True)
-        self._changed(journal.layout.root)
+        if done:
+            self._changed(opened.journal.layout.root)
+        return True
 
-    def _journal(self, folder: str) -> Journal:
+    def _journal(self, folder: str) -> "Opened":
         """Returns the journal in a store of this user, open.  Raises Refusal and what opening a store raises.
 
         The store is looked at anew only when something was made, replaced or removed in its folder of ours.
@@ -154,17 +182,18 @@ class Appends:
                     known.journal.close()
                 known = self._journals[folder] = Opened(Journal(layout, JOURNAL, replica), mark)
         known.used = now
-        return known.journal
+        return known
 
 
 class Opened:
-    """Is a journal that is kept open, and how the folder of its store looked then."""
+    """Is a journal that is kept open, how the folder of its store looked then, and how long its last sync took."""
 
-    __slots__ = ("journal", "mark", "used")
+    __slots__ = ("journal", "mark", "took", "used")
 
     def __init__(self, journal: Journal, mark: "tuple[int, ...]") -> None:
         self.journal = journal
         self.mark = mark
+        self.took = float("inf")
         self.used = 0.0
 
 
@@ -177,8 +206,11 @@ def _mark(layout: Layout) -> "tuple[int, ...]":
     return here.st_dev, here.st_ino, here.st_mtime_ns, here.st_ctime_ns
 
 
-def _who(request: "Request") -> str:
-    return request.fields.get("agent", "")
+def _by_store(batch: "list[tuple[Request, Answer]]") -> "ItemsView[str, list[tuple[Request, Answer]]]":
+    stores: dict[str, list[tuple[Request, Answer]]] = {}
+    for one in batch:
+        stores.setdefault(one[0].fields.get("store", ""), []).append(one)
+    return stores.items()
 
 
 def _row(request: "Request") -> "Row":

@@ -47,7 +47,7 @@ class Desk:
         self.since = time.time()
         self.server: Server | None = None
         self.watcher: Watcher | None = None
-        self.appends = Appends(self.changed)
+        self.appends = Appends(self.changed, self._call)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._waiting: dict[str, list[Answer]] = {}
         self._lanes: dict[str, deque[tuple[door.Visit, Answer | None]]] = {}  # by agent: what is to be taken in
@@ -100,6 +100,10 @@ class Desk:
         else:
             answer(f"There is no kind of request {request.kind!r}.".encode(), False)
         return False
+
+    def _call(self, what: "Job") -> None:
+        assert self.server is not None
+        self.server.call(what)
 
     def _status(self) -> "dict[str, object]":
         assert self.server is not None

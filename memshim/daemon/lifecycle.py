@@ -177,11 +177,12 @@ def _serve(idle: float, foreground: bool) -> None:
 
     looked = time.monotonic()
 
-    def left() -> float:
+    def rest() -> float:
         nonlocal looked
+        soon = desk.appends.commit()
         now = time.monotonic()
-        rest = desk.used + idle - now
-        if rest <= 0 and not server.subscribers():
+        left = desk.used + idle - now
+        if left <= 0 and not server.subscribers():
             log.info("idle for %g s", idle)
             server.stop()
         if now - looked >= UPGRADE_S:
@@ -189,9 +190,9 @@ def _serve(idle: float, foreground: bool) -> None:
             if _installed_version() != __version__:
                 log.info("another version has been installed")
                 server.stop()
-        return min(max(rest, 1.0), UPGRADE_S)
+        return min(max(left, 1.0), UPGRADE_S, soon)
 
-    server = Server(desk.handle, left)
+    server = Server(desk.handle, rest)
     watcher = Watcher(desk.changed)
     desk.server, desk.watcher = server, watcher
     for number in _SIGNALS:

@@ -49,14 +49,13 @@ class Server:
     """Listens on this user's socket; calls `handle(request, answer)` in its thread for each request, which must not wait.
 
     `answer(payload, ok)` may be called once, from any thread.  `handle` returns True for a subscription: the connection then
-    gets every line of `broadcast`.  `idle` is called when nothing was to do for as long as it said last.
+    gets every line of `broadcast`.  `rest` is called when all that had come was handled, and says for how many seconds at
+    most nothing else is to be done.
     """
 
-    def __init__(
-        self, handle: "Callable[[protocol.Request, Answer], bool]", idle: "Callable[[], float | None]"
-    ) -> None:
+    def __init__(self, handle: "Callable[[protocol.Request, Answer], bool]", rest: "Callable[[], float]") -> None:
         self._handle = handle
-        self._idle = idle
+        self._rest = rest
         self._selector = selectors.DefaultSelector()
         self._calls: deque[Callable[[], None]] = deque()
         self._woken = False
@@ -95,18 +94,17 @@ class Server:
 
     def run(self) -> None:
         """Serves until `stop`."""
-        wait = self._idle()
+        wait = self._rest()
         while not self._stopping:
             if self._late_at is not None:
-                left = max(self._late_at - time.monotonic(), 0)
-                wait = left if wait is None else min(wait, left)
+                wait = min(wait, max(self._late_at - time.monotonic(), 0))
             for key, mask in self._selector.select(wait):
                 self._ready(key, mask)
             self._woken = False  # before the calls are looked at: who adds one from now on wakes us again
             while self._calls:
                 self._calls.popleft()()
             self._end_late()
-            wait = self._idle()
+            wait = self._rest()
 
     def stop(self) -> None:
         """Ends `run`; from any thread or a signal handler."""
@@ -123,8 +121,9 @@ class Server:
                 if stat.S_ISSOCK(os.lstat(self.path).st_mode):
                     os.unlink(self.path)
         self._selector.close()
+        wake, self._wake_w = self._wake_w, -1  # the number may be another file's when somebody answers after this
+        os.close(wake)
         os.close(self._wake_r)
-        os.close(self._wake_w)
 
     def broadcast(self, line: bytes) -> None:
         """Sends a line to every subscriber, from any thread; who does not read loses the connection, and nobody waits."""

@@ -68,16 +68,20 @@ class Journal:
         """Appends one entry of this form as `put_all` does; returns its time and id."""
         return self.put_all([(form, texts, time, id)], seen)[0]
 
-    def put_all(self, rows: "Sequence[Row]", seen: str = "") -> "list[tuple[str, str]]":
+    def put_all(self, rows: "Sequence[Row]", seen: str = "", wait: bool = True) -> "list[tuple[str, str]]":
         """Appends entries and makes them durable, all with one sync; returns the time and id of each, new where none is given.
 
+        Without `wait` it does nothing, and returns nothing, where somebody else is at this journal.
         A time is later than the last one in this journal and than `seen` (see `entry.make_time`).  A crash before
         the return leaves each entry whole, torn (then it is dropped), or not at all; none was acknowledged.
         Raises OSError (disk full, I/O error): then no entry is acknowledged, and nothing else is harmed.
         """
         while True:
             fd = self._fd if self._fd >= 0 else self._open()
-            locks.exclusive(fd)
+            if wait:
+                locks.exclusive(fd)
+            elif not locks.try_exclusive(fd):
+                return []
             try:
                 size, _ = self._look()
                 if size < 0:

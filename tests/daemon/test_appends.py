@@ -1,17 +1,21 @@
 """Appends through the socket: durable when answered, together where they come together, once however often they are tried."""
 
+import fcntl
+import math
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
+from collections import deque
 
 import pytest
 from waiting import until
 
 from memshim import Store
 from memshim.daemon import client, lifecycle
-from memshim.daemon.appends import LONGEST, Appends
+from memshim.daemon.appends import LONGEST, QUICK_S, Appends
 from memshim.daemon.protocol import Request
 from memshim.disk import files
 
@@ -71,49 +75,172 @@ def test_a_journal_that_is_open_is_not_written_to_where_the_store_has_changed(da
     assert b"- to the copy" not in Store.open(tmp_path / "original").read().data
 
 
-def test_what_waits_together_costs_one_sync(watched, monkeypatch):
-    syncs, gate, inside = [], threading.Event(), threading.Event()
-    real = files.sync
+class Thread:
+    """Stands for the server's thread: puts requests, commits, and does what the other thread hands back, when told to."""
 
-    def sync(fd):
-        syncs.append(fd)
-        inside.set()
-        assert gate.wait(20)
-        real(fd)
+    def __init__(self, monkeypatch, store):
+        self.store, self.told, self.calls = store, [], deque()
+        self.syncs, self.gate, self.inside = [], threading.Event(), threading.Event()
+        self.gate.set()
+        self.appends = Appends(lambda store: None, self.calls.append)
+        self.real = files.sync
+        monkeypatch.setattr(files, "sync", self.sync)
 
-    told = []
-    appends = Appends(lambda store: None)
-    monkeypatch.setattr(files, "sync", sync)
-    appends.start()
-    try:
-        appends.put(Request("append", fields(watched, 0), b"- 0"), lambda id_, ok: told.append((id_, ok)))
-        assert inside.wait(20)
-        before = len(syncs)
-        for n in range(1, 17):
-            appends.put(Request("append", fields(watched, n), b"- %d" % n), lambda id_, ok: told.append((id_, ok)))
-        gate.set()
-        assert until(lambda: len(told) == 17)
-    finally:
-        gate.set()
-        appends.stop()
-    assert len(syncs) - before <= 2
-    assert told == [(b"%032x" % n, True) for n in range(17)]
-    lines = Store.open(watched).read().data.splitlines()
+    def sync(self, fd):
+        self.syncs.append(threading.current_thread() is threading.main_thread())
+        self.inside.set()
+        assert self.gate.wait(20)
+        self.real(fd)
+
+    def put(self, *numbers):
+        for n in numbers:
+            request = Request("append", fields(self.store, n), b"- %d" % n)
+            self.appends.put(request, lambda id_, ok: self.told.append((id_, ok)))
+
+    def go_on(self):
+        """What the server does when everything that had come was handled."""
+        while self.calls:
+            self.calls.popleft()()
+        return self.appends.commit()
+
+    def settled(self, count):
+        return until(lambda: self.go_on() == math.inf and len(self.told) == count and not self.calls)
+
+    def __enter__(self):
+        self.appends.start()
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self.appends.stop()
+
+
+@pytest.fixture
+def thread(watched, monkeypatch):
+    with Thread(monkeypatch, watched) as made:
+        yield made
+
+
+def test_what_waits_together_costs_one_sync(thread):
+    thread.gate.clear()
+    thread.put(0)
+    assert thread.go_on() == math.inf
+    assert thread.inside.wait(20)
+    before = len(thread.syncs)
+    thread.put(*range(1, 17))
+    assert thread.go_on() == math.inf  # nobody waits for a disk that may be slow
+    thread.gate.set()
+    assert thread.settled(17)
+    assert len(thread.syncs) - before <= 2
+    assert thread.told == [(b"%032x" % n, True) for n in range(17)]
+    lines = Store.open(thread.store).read().data.splitlines()
     assert [line for line in lines if line[2:].isdigit()] == [b"- %d" % n for n in range(17)]
 
 
-def test_a_full_disk_is_an_answer_and_nothing_is_acknowledged(watched, monkeypatch):
+@pytest.mark.parametrize("took", [0.0, QUICK_S * 2])
+def test_only_on_a_disk_that_was_quick_the_server_s_own_thread_syncs(thread, took):
+    thread.put(0)
+    assert thread.settled(1)
+    thread.appends._journals[str(thread.store)].took = took
+    thread.syncs.clear()
+    thread.put(1)
+    assert thread.settled(2)
+    assert thread.syncs == [took == 0]
+
+
+def test_several_stores_wait_together_and_only_the_slow_one_is_handed_on(thread, watched, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    Store.open(other).init()
+    thread.put(0)
+    assert thread.settled(1)
+    thread.appends._journals[str(watched)].took = 0.0
+    thread.syncs.clear()
+    thread.put(1)
+    thread.store = other
+    thread.put(2)
+    thread.gate.set()
+    assert thread.settled(3)
+    assert thread.syncs[0] is True
+    assert False in thread.syncs[1:]
+    assert b"- 1\n" in Store.open(watched).read().data
+    assert b"- 2\n" in Store.open(other).read().data
+
+
+def test_those_who_asked_together_lately_are_waited_for_half_a_sync_and_no_longer(thread, monkeypatch):
+    thread.put(0, 1, 2)
+    assert thread.settled(3)
+    thread.appends._took, now = 0.008, time.monotonic()
+    monkeypatch.setattr("memshim.daemon.appends.time.monotonic", lambda: now)
+    thread.put(3)
+    assert thread.go_on() == pytest.approx(0.004)
+    now += 0.0035
+    assert thread.go_on() == 0.0  # less than can be waited for
+    now += 0.001
+    assert thread.go_on() == math.inf
+    monkeypatch.undo()
+    assert thread.settled(4)
+    thread.appends._took = 0.008
+    thread.put(6)
+    assert 0 < thread.go_on() < 0.005  # the others came in the last batch but one
+    assert thread.settled(5)
+    thread.put(9)
+    assert thread.go_on() == math.inf
+
+
+def test_what_waits_when_it_is_stopped_is_made_durable(thread):
+    thread.put(0)
+    assert thread.settled(1)
+    thread.put(1)
+    thread.appends.stop()
+    assert thread.told == [(b"%032x" % n, True) for n in range(2)]
+    assert b"- 1\n" in Store.open(thread.store).read().data
+    thread.appends = Appends(lambda store: None, thread.calls.append)
+    thread.appends.start()
+
+
+def test_a_journal_that_another_process_has_holds_up_nothing_but_its_own_appends(daemon, watched):
+    for n in range(2):
+        client.ask("append", fields(watched, n), b"- %d" % n)
+    with open(watched / ".memshim" / "journals" / "daemon.log", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        answers = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(client.ask("append", fields(watched, 2), b"- 2", timeout=20))
+        )
+        waiting.start()
+        for _ in range(20):
+            assert lifecycle.status(timeout=5)
+        assert not answers
+        fcntl.flock(held, fcntl.LOCK_UN)
+        waiting.join(20)
+    assert answers == [b"%032x" % 2]
+
+
+def test_what_is_refused_is_refused_once_whoever_writes_the_rest(thread, watched):
+    thread.put(0)
+    assert thread.settled(1)
+    thread.appends._journals[str(watched)].took = 0.0
+    with open(watched / ".memshim" / "journals" / "daemon.log", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread.put(1)
+        bad = Request("append", {**fields(watched, 2), "id": "7"}, b"- 2")
+        thread.appends.put(bad, lambda why, ok: thread.told.append((why, ok)))
+        until(lambda: thread.go_on() == math.inf)
+        assert len(thread.told) == 1
+    assert thread.settled(3)
+    assert sorted(ok for _, ok in thread.told) == [False, True, True]
+
+
+def test_a_full_disk_is_an_answer_and_nothing_is_acknowledged(thread, monkeypatch):
     def full(fd):
         raise OSError(28, "No space left on device")
 
-    told = []
-    appends = Appends(lambda store: None)
-    appends.put(Request("append", fields(watched, 1), b"- 1"), lambda id_, ok: told.append(ok))
     monkeypatch.setattr(files, "sync", full)
-    appends.start()
-    assert until(lambda: told)
-    appends.stop()
-    assert told == [False]
+    for n in range(2):
+        thread.put(n)
+        assert thread.settled(n + 1)
+    assert [ok for _, ok in thread.told] == [False, False]
 
 
 def test_the_command_uses_it_and_works_the_same_without_it(daemon, watched, run_memshim):

@@ -1,5 +1,6 @@
 """The server by itself: each connection gets its answers, in order and whole, and its own time."""
 
+import os
 import socket
 import threading
 
@@ -14,7 +15,7 @@ class Bare:
 
     def __init__(self) -> None:
         self.requests: list[server.Answer] = []
-        self.server = server.Server(self.handle, lambda: None)
+        self.server = server.Server(self.handle, lambda: 60.0)
         assert self.server.listen()
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
@@ -46,7 +47,21 @@ def bare():
     made.server.stop()
     made.thread.join(20)
     assert not made.thread.is_alive()
-    made.server.close()
+    if made.server._wake_w >= 0:
+        made.server.close()
+
+
+def test_who_answers_when_all_is_closed_writes_into_no_other_file(bare, tmp_path):
+    """The numbers of the closed handles are soon those of others."""
+    bare.server.stop()
+    bare.thread.join(20)
+    bare.server.close()
+    opened = [os.open(tmp_path / str(n), os.O_WRONLY | os.O_CREAT) for n in range(20)]
+    bare.server.call(lambda: None)
+    bare.server.stop()
+    for fd in opened:
+        os.close(fd)
+    assert not any((tmp_path / str(n)).stat().st_size for n in range(20))
 
 
 def test_the_next_request_of_a_connection_waits_until_this_one_is_answered(bare):
