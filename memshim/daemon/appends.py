@@ -33,8 +33,8 @@ GATHER_S = 0.005
 """How long appends that are likely to follow at once are waited for at most, and never longer than half a sync takes."""
 TICK_S = 0.001
 """The shortest time that the server's thread can wait for."""
-LONGEST = 64 * 1024
-"""Bytes of text that are taken: parsing more may take a second, in which nobody else's append would be answered."""
+LONGEST = 16 * 1024
+"""Bytes of text that are taken: parsing these takes 4 ms, more may take a second, in which nobody else would be answered."""
 KEPT_S = 60.0
 """For how long a journal that nobody appends to is kept open."""
 
@@ -64,12 +64,12 @@ class Appends:
     def __init__(self, changed: "Callable[[str], None]", call: "Callable[[Callable[[], None]], None]") -> None:
         self._changed = changed
         self._call = call
-        self._waiting: list[tuple[Request, Answer]] = []
+        self._waiting: list[Asked] = []
         self._until = 0.0  # when they are no longer waited for; 0: not begun to
         self._expected = 1  # how many are likely to come
         self._lately: set[str] = set()  # who was in the last batch
         self._took = 0.0  # how long the last sync took
-        self._slow: queue.SimpleQueue[list[tuple[Request, Answer]] | None] = queue.SimpleQueue()
+        self._slow: queue.SimpleQueue[list[Asked] | None] = queue.SimpleQueue()
         self._busy = False  # the thread is at it, and the journals are its own
         self._thread = threading.Thread(target=self._work, name="appends")
         self._journals: dict[str, Opened] = {}
@@ -87,8 +87,11 @@ class Appends:
             opened.journal.close()
 
     def put(self, request: "Request", answer: "Answer") -> None:
-        """Queues one append; `answer` is called with the entry's id when it is durable."""
-        self._waiting.append((request, answer))
+        """Queues one append; `answer` is called with the entry's id when it is durable.
+
+        Raises Refusal or BadInput for one that cannot be carried out.
+        """
+        self._waiting.append(Asked(request, answer))
 
     def commit(self) -> float:
         """Makes what waits durable; to be called whenever everything that had arrived was put.
@@ -106,7 +109,7 @@ class Appends:
             os.sched_yield()  # to those who are about to ask
             return 0.0
         batch, self._waiting, self._until = self._waiting, [], 0.0
-        who = {request.fields.get("agent", "") for request, _ in batch}
+        who = {one.agent for one in batch}
         self._lately, self._expected = who, len(who | self._lately)
         slow = [one for folder, wanted in _by_store(batch) if not self._at_once(folder, wanted) for one in wanted]
         if slow:
@@ -114,7 +117,7 @@ class Appends:
             self._slow.put(slow)
         return math.inf
 
-    def _at_once(self, folder: str, wanted: "list[tuple[Request, Answer]]") -> bool:
+    def _at_once(self, folder: str, wanted: "list[Asked]") -> bool:
         """Appends to one store, if that will not take long."""
         known = self._journals.get(folder)
         return known is not None and known.took <= QUICK_S and self._append(folder, wanted, wait=False)
@@ -129,37 +132,25 @@ class Appends:
     def _done(self) -> None:
         self._busy = False
 
-    def _append(self, folder: str, wanted: "list[tuple[Request, Answer]]", wait: bool = True) -> bool:
+    def _append(self, folder: str, wanted: "list[Asked]", wait: bool = True) -> bool:
         """Appends to one store and answers; without `wait`, False where another process is at the journal, and nothing is done."""
-        rows: list[Row] = []
-        waiting: list[Answer] = []
-        refused: list[tuple[Answer, Exception]] = []
         try:
             opened = self._journal(folder)
-            for request, answer in wanted:
-                try:
-                    rows.append(_row(request))
-                    waiting.append(answer)
-                except (MemshimError, Refusal) as error:
-                    refused.append((answer, error))
             begin = time.monotonic()
-            done = opened.journal.put_all(rows, wait=wait) if rows else []
-            if len(done) < len(rows):
-                return False
+            done = opened.journal.put_all([one.row for one in wanted], wait=wait)
             self._took = opened.took = time.monotonic() - begin
         except (MemshimError, Refusal, OSError) as error:
-            waiting, done = [], []
-            refused = [(answer, error) for _, answer in wanted]
+            _refuse(wanted, str(error))
+            return True
         except Exception as error:
             incidents.report("bug in the daemon", error=type(error).__name__, kind="append")
-            waiting, done = [], []
-            refused = [(answer, Refusal("This is a bug in memshim's daemon.")) for _, answer in wanted]
-        for answer, why in refused:
-            answer(str(why).encode("utf-8", "replace"), False)
-        for answer, (_, id_) in zip(waiting, done, strict=True):
-            answer(id_.encode(), True)
-        if done:
-            self._changed(opened.journal.layout.root)
+            _refuse(wanted, "This is a bug in memshim's daemon.")
+            return True
+        if not done:
+            return False
+        for one, (_, id_) in zip(wanted, done, strict=True):
+            one.answer(id_.encode(), True)
+        self._changed(opened.journal.layout.root)
         return True
 
     def _journal(self, folder: str) -> "Opened":
@@ -206,11 +197,28 @@ def _mark(layout: Layout) -> "tuple[int, ...]":
     return here.st_dev, here.st_ino, here.st_mtime_ns, here.st_ctime_ns
 
 
-def _by_store(batch: "list[tuple[Request, Answer]]") -> "ItemsView[str, list[tuple[Request, Answer]]]":
-    stores: dict[str, list[tuple[Request, Answer]]] = {}
+class Asked:
+    """Is one append that was asked for: in which store, by whom, what is to be written, and where the answer goes."""
+
+    __slots__ = ("agent", "answer", "row", "store")
+
+    def __init__(self, request: "Request", answer: "Answer") -> None:
+        self.store = request.fields.get("store", "")
+        self.agent = request.fields.get("agent", "")
+        self.row = _row(request)
+        self.answer = answer
+
+
+def _by_store(batch: "list[Asked]") -> "ItemsView[str, list[Asked]]":
+    stores: dict[str, list[Asked]] = {}
     for one in batch:
-        stores.setdefault(one[0].fields.get("store", ""), []).append(one)
+        stores.setdefault(one.store, []).append(one)
     return stores.items()
+
+
+def _refuse(wanted: "list[Asked]", why: str) -> None:
+    for one in wanted:
+        one.answer(why.encode("utf-8", "replace"), False)
 
 
 def _row(request: "Request") -> "Row":

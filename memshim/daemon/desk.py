@@ -90,7 +90,7 @@ class Desk:
         elif request.kind == "publish":
             self._together(request, answer)
         elif request.kind == "append":
-            self.appends.put(request, answer)
+            self._guarded(request, [answer], partial(self.appends.put, request, answer))
         elif request.kind == "hook":
             job = partial(self._guarded, request, [answer], partial(self._hook, request, answer))
             if len(request.payload) <= QUICK_BYTES:

@@ -217,21 +217,6 @@ def test_a_journal_that_another_process_has_holds_up_nothing_but_its_own_appends
     assert answers == [b"%032x" % 2]
 
 
-def test_what_is_refused_is_refused_once_whoever_writes_the_rest(thread, watched):
-    thread.put(0)
-    assert thread.settled(1)
-    thread.appends._journals[str(watched)].took = 0.0
-    with open(watched / ".memshim" / "journals" / "daemon.log", "rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        thread.put(1)
-        bad = Request("append", {**fields(watched, 2), "id": "7"}, b"- 2")
-        thread.appends.put(bad, lambda why, ok: thread.told.append((why, ok)))
-        until(lambda: thread.go_on() == math.inf)
-        assert len(thread.told) == 1
-    assert thread.settled(3)
-    assert sorted(ok for _, ok in thread.told) == [False, True, True]
-
-
 def test_a_full_disk_is_an_answer_and_nothing_is_acknowledged(thread, monkeypatch):
     def full(fd):
         raise OSError(28, "No space left on device")
