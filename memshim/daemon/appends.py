@@ -79,7 +79,7 @@ class Appends:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread when everything that was asked is durable and answered."""
+        """Ends the thread when everything that was asked is durable and answered; the server's must have ended."""
         self._slow.put(self._waiting)
         self._slow.put(None)
         self._thread.join()
@@ -138,7 +138,7 @@ class Appends:
             opened = self._journal(folder)
             begin = time.monotonic()
             done = opened.journal.put_all([one.row for one in wanted], wait=wait)
-            self._took = opened.took = time.monotonic() - begin
+            took = time.monotonic() - begin
         except (MemshimError, Refusal, OSError) as error:
             _refuse(wanted, str(error))
             return True
@@ -148,6 +148,7 @@ class Appends:
             return True
         if not done:
             return False
+        self._took = opened.took = took
         for one, (_, id_) in zip(wanted, done, strict=True):
             one.answer(id_.encode(), True)
         self._changed(opened.journal.layout.root)
