@@ -1,11 +1,11 @@
 """A process that stops itself: runs one scenario once for every write step, stopped there, and says what it found.
 
-    python stopper.py SCENARIO FOLDER [every-byte | failing] [third=N]
+    python stopper.py SCENARIO FOLDER [every-byte | failing] [fifth=N]
 
 Prints one JSON object: the write steps of the undisturbed command, how many stops were made, and the failures.  Each
 stop happens in a fork, by os._exit, so that nothing is cleaned up.  fsync does nothing here: what a killed process has
 written stays, and the steps are counted all the same.  With `failing` the process goes on: from that step on the disk
-is full, or has gone read-only, until the command has ended.  `third` makes only every third stop, from the N-th on.
+is full, or has gone read-only, until the command has ended.  `fifth` makes only every fifth stop, from the N-th on.
 """
 
 import contextlib
@@ -328,8 +328,8 @@ def main(name: str, folder: Path, *options: str) -> dict[str, Any]:
     failures, count, fine = [], 0, 0
     chosen = [*stops(expected.steps, "every-byte" in options, "failing" in options)]
     for option in options:
-        if option.startswith("third="):
-            chosen = chosen[int(option[-1]) :: 3]
+        if option.startswith("fifth="):
+            chosen = chosen[int(option[-1]) :: 5]
     for at, how in chosen:
         count += 1
         try:

@@ -32,7 +32,7 @@ WHOLE = (
     "a compaction that retires a journal",
     "a compaction that merges segments",
 )
-"""What is stopped at every step in the usual run too; the rest is stopped at a third of them there, by the seed."""
+"""What is stopped at every step in the usual run too; the rest is stopped at a fifth of them there, by the seed."""
 STOPPER = Path(__file__).with_name("stopper.py")
 
 
@@ -60,14 +60,14 @@ def test_what_is_named_here_are_scenarios() -> None:
     assert set(WHOLE) | set(OFTEN) <= set(SCENARIOS)
 
 
-def third(seed: int) -> list[str]:
-    return [f"third={seed % 3}"]
+def fifth(seed: int) -> list[str]:
+    return [f"fifth={seed % 5}"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.stress) if n in LONG else n for n in SCENARIOS])
 def test_a_command_that_is_stopped_at_any_write_step_loses_nothing(name: str, fast_folder: Path, seed: int) -> None:
     whole = STRESS or name in WHOLE
-    found = stop_everywhere(name, fast_folder, *([] if whole else third(seed)))
+    found = stop_everywhere(name, fast_folder, *([] if whole else fifth(seed)))
     assert len(found["steps"]) >= 5, "the steps are not seen"
     assert not found["failures"], "\n".join(found["failures"][:10])
 
@@ -84,8 +84,8 @@ def test_a_disk_that_is_full_or_denied_from_any_write_step_on_loses_nothing(name
 
 
 def test_an_append_that_is_torn_at_any_byte_is_dropped_or_whole(fast_folder: Path, seed: int) -> None:
-    """Torn at a third of its bytes in the usual run."""
-    options = [] if STRESS else third(seed)
+    """Torn at a fifth of its bytes in the usual run."""
+    options = [] if STRESS else fifth(seed)
     found = stop_everywhere("an append that does not publish", fast_folder, "every-byte", *options)
     assert found["steps"].count("write") >= 1
     assert not found["failures"], "\n".join(found["failures"][:10])
