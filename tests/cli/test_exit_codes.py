@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -249,7 +250,8 @@ def test_a_store_of_a_newer_format_is_read_and_never_written(memory, inside):
 
 def test_an_interrupted_append_ends_with_130_and_keeps_what_it_acknowledged(memory, held, inside):
     command = [sys.executable, "-m", "memshim", "append", "use uv"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs behind a shell's & is deaf to it
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heard) as process:
         assert process.stdout is not None
         acknowledged = process.stdout.readline().decode().strip()
         process.send_signal(signal.SIGINT)
