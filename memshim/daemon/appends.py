@@ -185,7 +185,7 @@ class Opened:
     def __init__(self, journal: Journal, mark: "tuple[int, ...]") -> None:
         self.journal = journal
         self.mark = mark
-        self.took = float("inf")
+        self.took = math.inf
         self.used = 0.0
 
 
