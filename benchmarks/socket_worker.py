@@ -42,7 +42,6 @@ def through_socket(store: str, count: int, name: str) -> None:
     from memshim.daemon import client, protocol
 
     connection = client.connect(30)
-    connection.setblocking(True)  # with a time limit each call would ask the kernel twice
     begin = f"{time.time_ns():024x}"[-22:] + name
     for n in range(count):
         fields = {"store": store, "agent": f"agent-{name}", "id": f"{begin}{n:08x}", "more": "1"}
