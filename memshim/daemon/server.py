@@ -11,6 +11,7 @@ import socket
 import stat
 import time
 from collections import deque
+from functools import partial
 
 from memshim.daemon import client, protocol
 
@@ -94,17 +95,19 @@ class Server:
 
     def run(self) -> None:
         """Serves until `stop`."""
-        wait = self._rest()
+        wait = 0.0
         while not self._stopping:
-            if self._late_at is not None:
-                wait = min(wait, max(self._late_at - time.monotonic(), 0))
-            for key, mask in self._selector.select(wait):
-                self._ready(key, mask)
             self._woken = False  # before the calls are looked at: who adds one from now on wakes us again
+            events = [] if self._calls else self._selector.select(wait)
+            self._woken = True
+            for key, mask in events:
+                self._ready(key, mask)
             while self._calls:
                 self._calls.popleft()()
             self._end_late()
             wait = self._rest()
+            if self._late_at is not None:
+                wait = min(wait, max(self._late_at - time.monotonic(), 0))
 
     def stop(self) -> None:
         """Ends `run`; from any thread or a signal handler."""
@@ -216,12 +219,13 @@ class Server:
         peer.busy, peer.until = True, None
         peer.ended = peer.ended or request.fields.get("more") != "1"
 
-        def answer(payload: bytes, ok: bool) -> None:
-            self.call(lambda: self._answer(peer, payload, ok))
-
-        if self._handle(request, answer):
+        if self._handle(request, partial(self._answered, peer)):
             peer.subscribed = True
             self._listen_for(peer)
+
+    def _answered(self, peer: Peer, payload: bytes, ok: bool) -> None:
+        """Hands an answer to the server's thread, from any thread."""
+        self.call(partial(self._answer, peer, payload, ok))
 
     def _answer(self, peer: Peer, payload: bytes, ok: bool) -> None:
         if peer in self._peers:
