@@ -87,12 +87,10 @@ def is_ours(path: str) -> bool:
 
 def encode_request(kind: str, fields: "Mapping[str, str]", payload: bytes) -> bytes:
     """Returns the bytes of a request.  Raises BadFrame for a field that cannot be sent, or a payload that is too long."""
-    lines = [f"memshim {VERSION} {kind} {len(payload)}"]
-    for name, value in fields.items():
-        if "\n" in value or "\n" in name or "=" in name or not name:
-            raise BadFrame(f"the field {name!r} cannot be sent")
-        lines.append(f"{name}={value}")
-    head = ("\n".join(lines) + "\n\n").encode("utf-8", "surrogateescape")
+    lines = "".join([f"{name}={value}\n" for name, value in fields.items()])
+    if lines.count("\n") != len(fields) or "=" in "".join(fields) or "" in fields:
+        raise BadFrame(f"one of the fields {', '.join(fields)!r} cannot be sent")
+    head = f"memshim {VERSION} {kind} {len(payload)}\n{lines}\n".encode("utf-8", "surrogateescape")
     if len(payload) > MAX_BYTES or len(head) > MAX_HEAD:
         raise BadFrame("the request is too long")
     return head + payload
@@ -110,8 +108,8 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
         if ended or len(data) >= MAX_HEAD:
             raise BadFrame("the request's head has no end")
         return None
-    first, *rest = data[:end].decode("utf-8", "surrogateescape").split("\n")
-    words = first.split(" ")
+    lines = data[:end].decode("utf-8", "surrogateescape").split("\n")
+    words = lines[0].split(" ")
     if len(words) != 4 or words[:2] != _WORDS or not words[2].isalpha():
         raise BadFrame("the request's first line is not understood")
     begin = end + 2
@@ -129,7 +127,11 @@ def decode_request(data: "bytes | bytearray", ended: bool) -> "Request | None":
         if ended:
             raise BadFrame("the request was cut short")
         return None
-    fields = dict(line.split("=", 1) for line in rest if "=" in line)
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if equals:
+            fields[name] = value
     return Request(words[2], fields, bytes(data[begin:size]), size)
 
 
@@ -145,7 +147,7 @@ def decode_answer(data: "bytes | bytearray") -> "tuple[bool, bytes] | None":
         if len(data) >= 40:
             raise BadFrame("that is no answer")
         return None
-    word, _, length = bytes(data[:end]).decode("ascii", "replace").partition(" ")
+    word, _, length = data[:end].decode("ascii", "replace").partition(" ")
     if word not in ("ok", "no"):
         raise BadFrame("that is no answer")
     whole = end + 1 + _number(length)
