@@ -5,6 +5,7 @@ other on disk are all there afterwards.  Nothing here stops a tool.
 """
 
 import os
+from collections import Counter
 
 from memshim.agents import say, seen
 from memshim.agents.event import Changed, Looked, Refused, Writer
@@ -16,6 +17,7 @@ from memshim.store.history import revision_of
 from memshim.store.memory import Memory
 from memshim.store.store import Store
 from memshim.store.turn import Turn
+from memshim.text.blocks import split_lines
 from memshim.text.seen import carry, look
 
 TYPE_CHECKING = False
@@ -143,7 +145,7 @@ def changed(place: Place, event: Changed) -> list[str]:
             view = turn.memory.view(doc)
             base, target = provisional.told_of(turn, doc, had) if event.old is None else old, after
             if untold and event.old is not None:
-                base, target = _put_into(view.text, event) or (base, target)
+                base, target = _put_into(view.text, event, old, after) or (base, target)
             pieces = _pieces(turn, doc)
             source = _source(store, event.writer, event.call, id, left, guesses)
             taken = intake.take_in(turn, doc, target, base, pieces, source, found=after, sure=not untold)
@@ -155,14 +157,18 @@ def changed(place: Place, event: Changed) -> list[str]:
     return told
 
 
-def _put_into(text: bytes, event: Changed) -> tuple[bytes, bytes] | None:
+def _put_into(text: bytes, event: Changed, before: bytes, after: bytes) -> tuple[bytes, bytes] | None:
     """Returns a text before and after an Edit's replacement, None where what it replaced is not there exactly once.
 
     For an Edit of a text that holds changes of other calls, still on their way: merged as a change of that text, it would
-    look as if these had been removed since.
+    look as if these had been removed since.  None too where the text has gained just these lines: somebody has read them
+    on disk and written them back, and has told first.
     """
     old, new = _bytes(event.old or ""), _bytes(event.new or "")
     if not old or text.count(old) != 1:
+        return None
+    lines, had = Counter(split_lines(after)), Counter(split_lines(before))
+    if lines - had and lines - had <= Counter(split_lines(text)) - had:
         return None
     if not new and not old.endswith(b"\n") and old + b"\n" in text:
         old += b"\n"  # as the client does
@@ -184,7 +190,7 @@ def refused(place: Place, event: Refused) -> list[str]:
             return []
         mine = place.seen(event.writer, doc)
         had = mine.text(_bytes(event.new) if event.old is None else b"")
-        base, target = had, _bytes(event.new)
+        base, target = provisional.told_of(turn, doc, had), _bytes(event.new)
         if event.old is not None:
             old = _bytes(event.old)
             texts = [had, *(r.text for r in turn.history(doc).recent(RECENT))]
