@@ -167,8 +167,9 @@ def _put_into(text: bytes, event: Changed, before: bytes, after: bytes) -> tuple
     old, new = _bytes(event.old or ""), _bytes(event.new or "")
     if not old or text.count(old) != 1:
         return None
-    lines, had = Counter(split_lines(after)), Counter(split_lines(before))
-    if lines - had and lines - had <= Counter(split_lines(text)) - had:
+    had = Counter(split_lines(before))
+    added = Counter(split_lines(after)) - had
+    if added and added <= Counter(split_lines(text)) - had:
         return None
     if not new and not old.endswith(b"\n") and old + b"\n" in text:
         old += b"\n"  # as the client does
@@ -190,14 +191,15 @@ def refused(place: Place, event: Refused) -> list[str]:
             return []
         mine = place.seen(event.writer, doc)
         had = mine.text(_bytes(event.new) if event.old is None else b"")
-        base, target = provisional.told_of(turn, doc, had), _bytes(event.new)
-        if event.old is not None:
+        if event.old is None:
+            base, target = provisional.told_of(turn, doc, had), _bytes(event.new)
+        else:
             old = _bytes(event.old)
             texts = [had, *(r.text for r in turn.history(doc).recent(RECENT))]
             found = next((t for t in texts if (old and t.count(old) == 1) or (event.every and old in t)), None)
             if found is None:
                 return []
-            base, target = found, found.replace(old, target)
+            base, target = found, found.replace(old, _bytes(event.new))
         source = _source(store, event.writer, event.call, id)
         taken = intake.take_in(turn, doc, target, base, _pieces(turn, doc), source)
         mine.keep(target if event.old is None else carry(had, _bytes(event.old), _bytes(event.new), target))

@@ -89,7 +89,8 @@ def encode_request(kind: str, fields: "Mapping[str, str]", payload: bytes) -> by
     """Returns the bytes of a request.  Raises BadFrame for a field that cannot be sent, or a payload that is too long."""
     lines = "".join([f"{name}={value}\n" for name, value in fields.items()])
     if lines.count("\n") != len(fields) or "=" in "".join(fields) or "" in fields:
-        raise BadFrame(f"one of the fields {', '.join(fields)!r} cannot be sent")
+        wrong = next(n for n, value in fields.items() if "\n" in n + value or "=" in n or not n)
+        raise BadFrame(f"the field {wrong!r} cannot be sent")
     head = f"memshim {VERSION} {kind} {len(payload)}\n{lines}\n".encode("utf-8", "surrogateescape")
     if len(payload) > MAX_BYTES or len(head) > MAX_HEAD:
         raise BadFrame("the request is too long")

@@ -99,7 +99,7 @@ class Server:
         while not self._stopping:
             self._woken = False  # before the calls are looked at: who adds one from now on wakes us again
             events = [] if self._calls else self._selector.select(wait)
-            self._woken = True
+            self._woken = True  # whoever adds one from here on is met below, or before the next wait
             for key, mask in events:
                 self._ready(key, mask)
             while self._calls:
